@@ -1,0 +1,95 @@
+"""Estimate: a number that knows its own error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Finding(StrEnum):
+    """What a probe noticed about the function on the segment that it sampled."""
+
+    SMOOTH = "smooth"
+    KINK = "kink"
+    JUMP = "jump"
+    UNRESOLVED = "unresolved"
+    NOT_FINITE = "not finite"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A derivative and a bound on its error: |truth − value| <= bound.
+
+    Parameters
+    ----------
+    value : float or ndarray
+        The derivative.
+    bound : float or ndarray of the value's shape
+        Claimed bound of the error, in the units of the value; infinite where nothing can be said.
+    method : str
+        The evidence: "exact", "complex step", "spectral" or "differences".
+    evaluations : int
+        Calls of the function that it cost.
+    points, step : int, float
+        Samples on the final segment [−step, step], and its half length (0 where there is no segment).
+    noise, truncation : float
+        The two parts of the bound, in the units of the value.
+    finding : Finding
+        What the function looked like on the segment.
+    coefficients : tuple of float
+        Chebyshev coefficients of the final segment, for plots; empty for other probes.
+
+    Examples
+    --------
+    >>> e = Estimate(2.0, 1e-9) - Estimate(0.5, 1e-9)
+    >>> e.value, e.bound >= 2e-9
+    (1.5, True)
+    """
+
+    value: Any
+    bound: Any
+    method: str = ""
+    evaluations: int = 0
+    points: int = 0
+    step: float = 0.0
+    noise: float = 0.0
+    truncation: float = 0.0
+    finding: Finding = Finding.SMOOTH
+    coefficients: tuple[float, ...] = field(default=(), repr=False)
+
+    def __neg__(self) -> Estimate:
+        return replace(self, value=-self.value)
+
+    def __add__(self, other: Estimate) -> Estimate:
+        value = self.value + other.value
+        return replace(
+            self,
+            value=value,
+            bound=self.bound + other.bound + _rounding(value),
+            evaluations=self.evaluations + other.evaluations,
+        )
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        return self + -other
+
+    def __mul__(self, factor: float) -> Estimate:
+        value = self.value * factor
+        return replace(self, value=value, bound=abs(self.bound * factor) + _rounding(value))
+
+    __rmul__ = __mul__
+
+    def agrees(self, other: Estimate) -> Any:
+        """Whether (element-wise) the two intervals overlap."""
+        return abs(self.value - other.value) <= self.bound + other.bound
+
+
+def _rounding(value: Any) -> Any:
+    """Half a unit in the last place of a float64 result, rounded up to a whole one."""
+    return abs(value) * np.finfo(np.float64).eps
