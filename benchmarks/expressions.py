@@ -96,12 +96,17 @@ def _chebyshev(u: Any, degree: int) -> Any:
 
 
 def _sigmoid(u: Any) -> Any:
-    one = u.dtype.type(1)
-    return one / (one + np.exp(-u))
+    return 1 / (1 + np.exp(-u))
+
+
+def _softplus(u: Any) -> Any:
+    if u.dtype.kind == "c":  # logaddexp takes no complex numbers
+        return np.log1p(np.exp(u))
+    return np.logaddexp(u.dtype.type(0), u)
 
 
 def _erf(u: Any) -> Any:
-    return special.erf(u if u.dtype in (np.float32, np.float64) else u.astype(np.float64))
+    return special.erf(u if u.dtype.kind == "c" or u.dtype.itemsize in (4, 8) else u.astype(np.float64))
 
 
 # op -> the NumPy function of (operands..., parameter if there is one)
@@ -124,10 +129,10 @@ IN_NUMPY: dict[str, Callable[..., Any]] = {
     "arctan": np.arctan,
     "arcsin": np.arcsin,
     "sigmoid": _sigmoid,
-    "softplus": lambda u: np.logaddexp(u.dtype.type(0), u),
+    "softplus": _softplus,
     "erf": _erf,
     "chebyshev": _chebyshev,
-    "rounded": np.round,
+    "rounded": lambda u, decimals: np.rint(u * 10**decimals) / 10**decimals,
 }
 
 
@@ -204,6 +209,11 @@ def exact(value: Any) -> Any:
     return mp.mpf(high) + mp.mpf(float(low))
 
 
+def _complex(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The complex dtype whose parts are of this one, or complex64 where there is none."""
+    return np.result_type(dtype, np.complex64) if dtype.itemsize >= 4 else np.dtype(np.complex64)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One operation of a tape; `operands` are positions of earlier entries."""
@@ -215,7 +225,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Dual:
-    """What mpmath found at one point, an item an entry: its value, its slope in x, and the last's slope in it."""
+    """What mpmath found at one point, an item an entry: its value, slope in x, and the last's slope in it."""
 
     values: list[Any]
     slopes: list[Any]
@@ -223,7 +233,12 @@ class Dual:
 
 
 class Tape:
-    """An expression compiled for a dtype, its constants rounded to it.
+    """An expression compiled for a dtype, its constants rounded to it; it takes complex numbers too.
+
+    Raises
+    ------
+    ValueError
+        A constant overflows the dtype.
 
     Examples
     --------
@@ -269,9 +284,10 @@ class Tape:
         return values
 
     def __call__(self, x: Any) -> Any:
+        wanted = _complex(self.dtype) if np.iscomplexobj(x) else self.dtype
         with np.errstate(all="ignore"):
-            x = np.asarray(x, self.dtype)[()]
-            return self.run(x)[-1] + np.zeros(np.shape(x), self.dtype)[()]  # a constant is as long as x
+            x = np.asarray(x, wanted)[()]
+            return self.run(x)[-1] + np.zeros(np.shape(x), wanted)[()]  # a constant is as long as x
 
     def dual(self, x: Any, digits: int) -> Dual:
         """Values, slopes and adjoints at exactly x, carried with so many decimal digits."""
