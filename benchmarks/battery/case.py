@@ -53,8 +53,8 @@ def _after_scaling(pullback: Callable[..., Any], factor: float) -> Callable[...,
 class Case:
     """One gradient to be judged.
 
-    `mutation` is "none" and `relative_error` 0 for a right one; otherwise `relative_error` is the least, over a
-    few Gaussian cotangents, of ‖wrong − right‖ / ‖right‖ of the gradient with respect to input number `hit`.
+    `mutation` is "none" and `relative_error` 0 for a right one; otherwise `relative_error` is the least, over
+    a few Gaussian cotangents, of the relative norm of the error in the gradient of input number `hit`.
     """
 
     name: str
