@@ -206,7 +206,7 @@ def exact(value: Any) -> Any:
     if not np.isfinite(high):
         raise ValueError(f"exact: {value} is not finite")
     low = value - type(value)(high) if isinstance(value, np.longdouble) else 0.0
-    return mp.mpf(high) + mp.mpf(float(low))
+    return mp.fadd(high, float(low), exact=True)
 
 
 def _complex(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -292,10 +292,11 @@ class Tape:
     def dual(self, x: Any, digits: int) -> Dual:
         """Values, slopes and adjoints at exactly x, carried with so many decimal digits."""
         with mp.workdps(digits):
-            values, slopes, partials = self._forward(exact(x))
+            values, slopes, partials = self.forward(exact(x))
             return Dual(values, slopes, self._backward(partials))
 
-    def _forward(self, x: Any) -> tuple[list[Any], list[Any], list[tuple[Any, ...]]]:
+    def forward(self, x: Any) -> tuple[list[Any], list[Any], list[tuple[Any, ...]]]:
+        """Every entry's value, slope in x and partial derivatives at an mpf, in the current precision."""
         values: list[Any] = []
         slopes: list[Any] = []
         partials: list[tuple[Any, ...]] = []

@@ -244,7 +244,7 @@ class _View:
         return float(np.abs(self.adjoints) @ rounding + steps)
 
     def _rows(self, f: Tape, x: Any) -> Any:
-        """Values, shape (entries, 2, distances), left and right of x; float64 at least, to see x + distance."""
+        """Values, shape (entries, 2, distances), left and right of x; in float64 at least."""
         wide = self.kind if self.kind.itemsize > 8 else np.dtype(np.float64)
         grid = (wide.type(x) + np.stack([-self.distances, self.distances])).astype(wide)
         with np.errstate(all="ignore"):

@@ -1,0 +1,309 @@
+"""The calibration study: do the bounds hold, and how tight are they?
+
+    python -m benchmarks.calibration --count 10000
+
+draws random functions (benchmarks.functions), asks every differentiator for the derivative and for what it
+says of its own error, and compares with the exact derivative. A bound that does not hold is a violation, and
+is listed with the call that draws the function again.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.differentiators import DIFFERENTIATORS, Answer, Counted
+from benchmarks.functions import FAMILIES, REACH, Problem, draw
+
+#: Problems that a worker draws at a time.
+CHUNK = 200
+
+#: Columns of a report that is not read in a terminal.
+WIDTH = 130
+
+#: Violations listed in the terminal for one differentiator; the JSON has them all.
+LISTED = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one differentiator said of one problem; `error` is what it raised, if it did."""
+
+    probe: str
+    dtype: str
+    family: str
+    seed: int
+    name: str
+    truth: float
+    value: float
+    bound: float
+    evaluations: int
+    error: str = ""
+
+    @property
+    def miss(self) -> float:
+        """True error of the value."""
+        return abs(self.truth - self.value)
+
+    @property
+    def holds(self) -> bool:
+        """Whether what it said of its error is so; saying nothing (an infinite bound) is no lie."""
+        return not self.error and (self.bound == np.inf or self.miss <= self.bound)
+
+    @property
+    def useful(self) -> bool:
+        """Whether the bound leaves a sign, or, where the derivative is zero, says anything at all."""
+        return bool(np.isfinite(self.bound) and (self.bound <= abs(self.value) or self.truth == 0))
+
+    @property
+    def looseness(self) -> float:
+        """Bound over true error, the latter at least one unit in the last place of the value."""
+        return self.bound / max(self.miss, float(np.spacing(abs(self.value))))
+
+    @property
+    def call(self) -> str:
+        """What draws the problem again."""
+        return f'draw({self.seed}, "{self.family}", "{self.dtype}")'
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    `tightness` is the median of bound over true error (where the bound is finite), `relative_bound` that of
+    bound over value (where it is useful), `evaluations` a median too; `useless` is the share of the others.
+    """
+
+    probe: str
+    dtype: str
+    family: str
+    count: int
+    violations: int
+    coverage: float
+    tightness: float
+    relative_bound: float
+    evaluations: float
+    useless: float
+
+
+def examine(problem: Problem, probe: str) -> Outcome:
+    """One differentiator on one problem."""
+    f, answer, error = Counted(problem.f), Answer(np.nan, np.inf), ""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            answer = DIFFERENTIATORS[probe].answer(f, problem.x)
+    except Exception as raised:  # a study goes on: what a differentiator raises is its answer
+        error = f"{type(raised).__name__}: {raised}"
+    return Outcome(
+        probe=probe,
+        dtype=problem.dtype,
+        family=problem.family,
+        seed=problem.seed,
+        name=problem.name,
+        truth=problem.derivative,
+        value=answer.value,
+        bound=answer.bound,
+        evaluations=f.points,
+        error=error,
+    )
+
+
+def chunk(seeds: range, dtype: str, probes: Sequence[str], families: Sequence[str]) -> list[Outcome]:
+    """All differentiators on the problems of some seeds, which take the families in turn."""
+    problems = [draw(seed, families[seed % len(families)], dtype) for seed in seeds]
+    return [examine(problem, probe) for problem in problems for probe in probes]
+
+
+def study(
+    count: int,
+    seed: int = 0,
+    dtypes: Sequence[str] = ("float64",),
+    probes: Sequence[str] = ("spectral",),
+    families: Sequence[str] = (),
+    jobs: int = 1,
+) -> Iterator[list[Outcome]]:
+    """Outcomes of `count` problems a dtype, a list a chunk, in the same order with any number of jobs.
+
+    The problem of a seed depends on the seed, its family and the dtype alone.
+    """
+    chosen = list(families) or list(FAMILIES)
+    starts = range(seed, seed + count, CHUNK)
+    parts = [(range(s, min(s + CHUNK, seed + count)), dtype) for dtype in dtypes for s in starts]
+    arguments = ([p[0] for p in parts], [p[1] for p in parts], [probes] * len(parts), [chosen] * len(parts))
+    if jobs == 1:
+        yield from map(chunk, *arguments)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(chunk, *arguments)
+
+
+def summarise(outcomes: Iterable[Outcome], total: bool = False) -> list[Row]:
+    """A row for every probe, dtype and family; in `total`, for every probe and dtype."""
+
+    def key(o: Outcome) -> tuple[str, str, str]:
+        return o.dtype, "all" if total else o.family, o.probe
+
+    ranks = {name: rank for rank, name in enumerate([*REACH, *FAMILIES, *DIFFERENTIATORS])}
+    ordered = sorted(outcomes, key=lambda o: [ranks.get(part, 0) for part in key(o)])
+    return [
+        _row(probe, dtype, family, list(group)) for (dtype, family, probe), group in groupby(ordered, key)
+    ]
+
+
+def _row(probe: str, dtype: str, family: str, group: list[Outcome]) -> Row:
+    violations = sum(not o.holds for o in group)
+    useful = [o for o in group if o.useful]
+    nonzero = [o.bound / abs(o.value) for o in useful if o.value]
+    return Row(
+        probe=probe,
+        dtype=dtype,
+        family=family,
+        count=len(group),
+        violations=violations,
+        coverage=1 - violations / len(group),
+        tightness=_median([o.looseness for o in group if np.isfinite(o.bound)]),
+        relative_bound=_median(nonzero),
+        evaluations=_median([o.evaluations for o in group]),
+        useless=1 - len(useful) / len(group),
+    )
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+# ---- the report
+
+
+COLUMNS = ("count", "coverage", "violations", "bound/error", "bound/value", "evaluations", "no use")
+
+
+def table(rows: Iterable[Row], title: str) -> Table:
+    """The rows; those of our own that do not cover everything are red."""
+    caption = "bound/error, bound/value, evaluations: medians; no use: share whose bound exceeds the value"
+    result = Table(title=title, caption=caption, box=box.SIMPLE_HEAD)
+    for name in ("dtype", "family", "differentiator"):
+        result.add_column(name, no_wrap=True)
+    for name in COLUMNS:
+        result.add_column(name, justify="right")
+    for row in rows:
+        result.add_row(*_cells(row), style="red" if row.violations and DIFFERENTIATORS[row.probe].own else "")
+    return result
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.dtype,
+        row.family,
+        row.probe,
+        f"{row.count}",
+        _share(row.coverage),
+        f"{row.violations}",
+        f"{row.tightness:.3g}",
+        f"{row.relative_bound:.1e}",
+        f"{row.evaluations:g}",
+        f"{row.useless:.1%}",
+    ]
+
+
+def _share(coverage: float) -> str:
+    """Per cent, never rounded up to 100."""
+    return "100 %" if coverage == 1 else f"{np.floor(coverage * 1e5) / 1e3:.3f} %"
+
+
+def violations(outcomes: Iterable[Outcome]) -> list[str]:
+    """One line for every violation: how to draw it, by how much the bound fails, the formula."""
+    return [
+        f"{o.call}  {o.probe}: "
+        + (o.error or f"truth {o.truth:.17g}, value {o.value:.17g}, error {o.miss:.2e} > bound {o.bound:.2e}")
+        + f"  f = {o.name}"
+        for o in outcomes
+        if not o.holds
+    ]
+
+
+def as_json(rows: list[Row], totals: list[Row], outcomes: list[Outcome], settings: dict[str, Any]) -> str:
+    """Everything but the outcomes that hold; numbers that JSON does not know are null."""
+    broken = [asdict(o) for o in outcomes if not o.holds]
+    report = {
+        "schema": "gradcheck/calibration/1",
+        **settings,
+        "totals": [asdict(row) for row in totals],
+        "rows": [asdict(row) for row in rows],
+        "violations": broken,
+    }
+    return json.dumps(_plain(report), indent=1, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--count", default=1000, help="Problems of each dtype.")
+@click.option("--seed", default=0, help="The first seed; the following ones are used in turn.")
+@click.option(
+    "--dtype", "dtypes", multiple=True, default=["float64", "float32"], type=click.Choice(list(REACH))
+)
+@click.option(
+    "--probe", "probes", multiple=True, type=click.Choice(list(DIFFERENTIATORS)), help="All installed."
+)
+@click.option("--family", "families", multiple=True, type=click.Choice(list(FAMILIES)), help="All of them.")
+@click.option("--jobs", default=2, help="Processes.")
+@click.option(
+    "--json", "file", type=click.Path(path_type=Path), help="Write the report to this file as well."
+)
+@click.option("--totals", is_flag=True, help="Print no table by family.")
+def main(
+    count: int,
+    seed: int,
+    dtypes: Sequence[str],
+    probes: Sequence[str],
+    families: Sequence[str],
+    jobs: int,
+    file: Path | None,
+    totals: bool,
+) -> None:
+    """Measure coverage, tightness and cost of numeric derivatives on random functions.
+
+    Exit status 1 if one of gradcheck's own bounds does not hold.
+    """
+    console = Console() if Console().is_terminal else Console(width=WIDTH)
+    asked = list(probes) or [name for name, d in DIFFERENTIATORS.items() if d.installed]
+    chunks = study(count, seed, dtypes, asked, families, jobs)
+    size = len(dtypes) * -(-count // CHUNK)
+    outcomes = [o for part in track(chunks, "calibrating", size, console=Console(stderr=True)) for o in part]
+    rows, summary = summarise(outcomes), summarise(outcomes, total=True)
+    if not totals:
+        console.print(table(rows, f"Calibration by family, seeds {seed}..{seed + count - 1}"))
+    console.print(table(summary, f"Calibration, seeds {seed}..{seed + count - 1}"))
+    own = violations(o for o in outcomes if DIFFERENTIATORS[o.probe].own)
+    for line in own[:LISTED]:
+        console.print(line, markup=False, soft_wrap=True)
+    if file is not None:
+        file.write_text(
+            as_json(rows, summary, outcomes, {"count": count, "seed": seed, "dtypes": list(dtypes)}) + "\n"
+        )
+    raise SystemExit(bool(own))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Numeric derivatives with an error of their own: those of gradcheck, and those that people use today.
+
+Each takes a function of one real variable and a point, and gives a value and what it says of its own error:
+a bound, an error estimate, or the tolerance with which a checker would compare.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.differentiate import derivative as scipy_derivative
+
+from benchmarks.functions import epsilon
+
+Function = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A derivative, and what was said of its error (infinite where nothing was)."""
+
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class Differentiator:
+    """`answer(f, x)`; `own` marks those whose bounds must hold, `said` is what they say of their error."""
+
+    name: str
+    answer: Callable[[Function, Any], Answer]
+    said: str
+    own: bool = False
+    needs: str = "numpy"
+
+    @property
+    def installed(self) -> bool:
+        """Whether the library that it wraps is here."""
+        return importlib.util.find_spec(self.needs) is not None
+
+
+class Counted:
+    """A function that counts the points at which it is evaluated, a complex one as one."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.points = 0
+
+    def __call__(self, x: Any) -> Any:
+        self.points += int(np.size(x))
+        return self.function(x)
+
+
+def _answer(value: Any, bound: Any) -> Answer:
+    """Infinite where either is not a number: nothing was claimed."""
+    value, bound = float(np.squeeze(value)), float(np.squeeze(bound))
+    return Answer(value, bound) if np.isfinite(value) and not np.isnan(bound) else Answer(value, np.inf)
+
+
+def spectral(f: Function, x: Any) -> Answer:
+    """Our line probe, at its defaults."""
+    from gradcheck import derivative
+
+    estimate = derivative(f, x, np.ones_like(x))
+    return _answer(estimate.value, estimate.bound)
+
+
+def scipy(f: Function, x: Any) -> Answer:
+    """scipy.differentiate.derivative at its defaults, with its error estimate, even where it gave up."""
+    with np.errstate(all="ignore"):
+        found = scipy_derivative(f, x)
+    return _answer(found.df, found.error)
+
+
+def numdifftools(f: Function, x: Any) -> Answer:
+    """numdifftools.Derivative at its defaults, with its error estimate."""
+    from numdifftools import Derivative
+
+    with np.errstate(all="ignore"):
+        value, info = Derivative(f, full_output=True)(x)
+    return _answer(value, info.error_estimate)
+
+
+def torch_default(f: Function, x: Any) -> Answer:
+    """The central difference of torch.autograd.gradcheck, eps = 1e-6, with its atol 1e-5 + rtol 1e-3."""
+    value = _central(f, x, 1e-6)
+    return _answer(value, 1e-5 + 1e-3 * abs(value))
+
+
+def jax_default(f: Function, x: Any) -> Answer:
+    """The central difference of jax.test_util.check_grads, eps = 1e-4, with its tolerance for the dtype.
+
+    atol = rtol = 1e-5 for float64, 2e-3 for float32, 1e-2 for float16, 1e-1 for bfloat16
+    (default_gradient_tolerance).
+    """
+    tolerances = {2.0**-52: 1e-5, 2.0**-23: 2e-3, 2.0**-10: 1e-2, 2.0**-7: 1e-1}
+    tolerance = tolerances.get(epsilon(x.dtype), 1e-5)
+    value = _central(f, x, 1e-4)
+    return _answer(value, tolerance * (1 + abs(value)))
+
+
+def _central(f: Function, x: Any, step: float) -> float:
+    """(f(x + h) - f(x - h)) / 2h, in the dtype throughout, as both checkers compute it."""
+    h = x.dtype.type(step)
+    with np.errstate(all="ignore"):
+        return float((f(x + h) - f(x - h)) * x.dtype.type(0.5 / step))
+
+
+DIFFERENTIATORS = {
+    d.name: d
+    for d in (
+        Differentiator("spectral", spectral, "bound", own=True),
+        Differentiator("scipy.differentiate", scipy, "error estimate"),
+        Differentiator("numdifftools", numdifftools, "error estimate", needs="numdifftools"),
+        Differentiator("central, torch", torch_default, "tolerance"),
+        Differentiator("central, jax", jax_default, "tolerance"),
+    )
+}
