@@ -1,0 +1,105 @@
+"""The logistic sigmoid and its derivative (notes 2.1, A1; 3.4, K3), finite and silent for every finite u
+(E9).
+
+Each form is a pair: the value from u, and the derivative, `naive_slope` and `fast_slope` from u,
+`notes_slope` from the output y. The last costs no exponential but cancels: at y near 1 its error is half a
+unit of round-off *of one*, so that at u = 30, where f' is 9e-14, three digits are left. The slopes from u
+keep every digit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from reference._validate import Array, Axes
+
+
+def naive(u: Array) -> Array:
+    """1 / (1 + exp(-u)), one element at a time, written so that no exponential overflows (A1, E9).
+
+    Parameters
+    ----------
+    u : ndarray, any shape
+        Pre-activations, real; NaN gives NaN.
+
+    Returns
+    -------
+    ndarray, shape of u
+        In its dtype, within [0, 1].
+
+    Raises
+    ------
+    TypeError
+        Where `u` is not floating.
+    ValueError
+        Where `u` is empty.
+
+    Examples
+    --------
+    >>> naive(np.array([-1e4, 0.0, 1e4]))
+    array([0. , 0.5, 1. ])
+    """
+    u = Axes("sigmoid").take_any("u", u)
+    out = np.empty_like(u)
+    for index in np.ndindex(u.shape):
+        out[index] = _sigmoid(float(u[index]))
+    return out
+
+
+def naive_slope(u: Array) -> Array:
+    """f'(u) = f(u) f(-u), one element at a time: f(-u) is 1 - f(u) without its cancellation (A1)."""
+    u = Axes("sigmoid").take_any("u", u)
+    out = np.empty_like(u)
+    for index in np.ndindex(u.shape):
+        out[index] = _sigmoid(float(u[index])) * _sigmoid(-float(u[index]))
+    return out
+
+
+def _sigmoid(u: float) -> float:
+    e = math.exp(-abs(u))
+    return (e if u < 0 else 1.0) / (1.0 + e)
+
+
+def notes(u: Array) -> Array:
+    """1 / (1 + exp(-u)) written out in place (A1); exp(-u) is cut off short of overflow (E9).
+
+    The cut leaves f at the smallest normal number instead of a smaller one; as `naive` otherwise.
+    """
+    u = Axes("sigmoid").take_any("u", u)
+    limit = -np.log(np.finfo(u.dtype).tiny)
+    return np.asarray(1 / (1 + np.exp(np.minimum(-u, limit))))
+
+
+def notes_slope(output: Array) -> Array:
+    """F' = y (1 - y) from the output y, without a second exponential (A1, K3).
+
+    Examples
+    --------
+    >>> notes_slope(notes(np.array([0.0, 2.0])))
+    array([0.25      , 0.10499359])
+    """
+    output = Axes("sigmoid").take_any("output", output)
+    return np.asarray(output * (1 - output))
+
+
+def fast(u: Array) -> Array:
+    """1 / (1 + e) or e / (1 + e) with e = exp(-|u|), whole arrays at once; complex u as well."""
+    u = Axes("sigmoid").take_any("u", u)
+    e = np.exp(-_absolute(u))
+    return np.asarray(np.where(u.real < 0, e, 1) / (1 + e))
+
+
+def fast_slope(u: Array) -> Array:
+    """f'(u) = e / (1 + e)² with e = exp(-|u|): the same single exponential, no cancellation."""
+    u = Axes("sigmoid").take_any("u", u)
+    e = np.exp(-_absolute(u))
+    return np.asarray(e / (1 + e) ** 2)
+
+
+def _absolute(u: Array) -> Array:
+    """|u|; for complex u the analytic continuation from either side, where np.abs would drop the imaginary
+    part.
+    """
+    return np.asarray(np.copysign(1, u.real) * u if np.iscomplexobj(u) else np.abs(u))

@@ -1,0 +1,61 @@
+"""Up-sampling, up(x) = x ⊗ 1_{n×n} (notes 3.1.1, C3; fast path 3.4, K1): every pixel an n by n block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reference._validate import Array, Axes, factor
+
+
+def _checked(x: Any, n: Any) -> tuple[Array, int]:
+    return Axes("upsample").take("x", x, "batch maps height width"), factor("upsample", n)
+
+
+def naive(x: Array, n: int) -> Array:
+    """Each pixel copied n times along both axes, one element at a time: y[r, s] = x[r // n, s // n] (C3).
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, maps, height, width)
+        Maps; not changed. NaN stays NaN, in its own block.
+    n : int
+        Side of a block.
+
+    Returns
+    -------
+    ndarray, shape (batch, maps, n height, n width)
+        In the dtype of `x`, never a view of it.
+
+    Raises
+    ------
+    TypeError
+        Where `x` is not floating.
+    ValueError
+        Where `x` is empty or not of four axes, or n is not an integer of at least 1.
+
+    Examples
+    --------
+    >>> naive(np.array([[[[1.0, 2.0]]]]), 2)[0, 0]
+    array([[1., 1., 2., 2.],
+           [1., 1., 2., 2.]])
+    """
+    x, n = _checked(x, n)
+    out = np.empty((*x.shape[:2], n * x.shape[2], n * x.shape[3]), x.dtype)
+    for index in np.ndindex(out.shape):
+        batch, j, r, s = index
+        out[index] = x[batch, j, r // n, s // n]
+    return out
+
+
+def notes(x: Array, n: int) -> Array:
+    """The Kronecker product of every map with an n by n block of ones (K1); as `naive` otherwise."""
+    x, n = _checked(x, n)
+    return np.kron(x, np.ones((1, 1, n, n), x.dtype))
+
+
+def fast(x: Array, n: int) -> Array:
+    """Pixels repeated along the rows, then whole rows repeated: no multiplication. As `naive` otherwise."""
+    x, n = _checked(x, n)
+    return np.repeat(np.repeat(x, n, axis=3), n, axis=2)
