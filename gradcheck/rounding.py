@@ -1,0 +1,88 @@
+"""How much of an analytic gradient may be its own rounding: measured, and capped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradcheck.answer import wide
+from gradcheck.estimate import Array
+
+SAFETY = 8.0
+"""Claimed rounding over the largest spread measured. Measured itself: for 22 vjps, 100 draws each, in float32
+with the same code in float64 as the truth, the error was at most a fifth of the claim in norm (median a
+fifteenth), and above the claim in 1 of 5,000 elements of arrays of more than `FEW` elements, in fewer below;
+but for derivatives that saturate (1 − tanh² near 5: twice the claim in norm), which no move shows."""
+
+
+def eps_of(gradient: Array, x: Array) -> float:
+    """The coarser unit, ε, of a gradient and its input: a float64 gradient of float32 input knows no more."""
+    return max(float(np.finfo(a.dtype).eps) for a in (gradient, x) if a.dtype.kind in "fc")
+
+
+def largest(array: Array) -> float:
+    """The largest finite modulus; 0 where there is none."""
+    sizes = np.abs(wide(array))
+    return float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
+
+
+def ulps(x: Array, rng: np.random.Generator) -> Array:
+    """Moves d of up to ε^(−1/4) units in the last place, any sign, x + d and x − d exact; 0 where x is 0.
+
+    Exact and so symmetric: rounding x ± d would bring back the single ulp of slope that symmetry removes. An
+    odd number of units, each element its own: 2^13 units leave the last bits of 1000·x, and so its rounding,
+    as they were.
+
+    Examples
+    --------
+    >>> x = np.array([1.0, 0.0, -3.0])
+    >>> units = np.abs(ulps(x, np.random.default_rng(0))) / np.spacing(np.abs(x))
+    >>> units % 2, bool((units <= 8192).all())
+    (array([1., 0., 1.]), True)
+    """
+    if x.dtype.kind == "c":
+        return (ulps(x.real, rng) + 1j * ulps(x.imag, rng)).astype(x.dtype)
+    if x.dtype.kind != "f":
+        return np.zeros_like(x)
+    half = int(float(np.finfo(x.dtype).eps) ** -0.25) // 2
+    units = (rng.integers(half // 2, half, x.shape) * 2 + 1) * rng.choice((-1, 1), x.shape)
+    with np.errstate(all="ignore"):
+        d = (np.spacing(np.abs(x)) * units).astype(x.dtype)
+        exact = (x != 0) & (x + d - x == d) & (x - (x - d) == d)
+    return np.where(exact, d, 0).astype(x.dtype)
+
+
+def apart(found: Array, first: Array) -> Array:
+    """|found − first|, 0 where `first` is not finite, infinite where only `found` is not."""
+    with np.errstate(all="ignore"):
+        distance = np.abs(wide(found) - wide(first))
+    distance = np.where(np.isfinite(distance), distance, np.inf)
+    return np.where(np.isfinite(first), distance, 0.0)
+
+
+def cap(size: float, eps: float, floor: float) -> float:
+    """Most of a gradient of this size that may be called rounding: √ε of it, ε^(3/4) of what may cancel.
+
+    Half of the digits, since what loses more is not rounding but another function: a float64 gradient that
+    went through float32 (6e-8 > √ε = 1.5e-8) is not excused, nor a tie decided otherwise when inputs move.
+    The second term is for gradients that are zero but for rounding, where √ε of nothing excuses nothing:
+    ε^(−1/4) units of `floor`, the scale of the terms that cancelled.
+    """
+    return float(np.sqrt(eps) * size + eps**0.75 * floor)
+
+
+def rounding(gradient: Array, spreads: Sequence[Array], eps: float, most: float) -> Array:
+    """Element by element, SAFETY times the largest of: its spread, the typical relative one, half a unit.
+
+    The typical (median) relative spread is there since the spread of a few calls is tiny by chance now and
+    then; the element's own since a cancelled element has more relative rounding than is typical.
+    """
+    own = np.max([np.where(np.isfinite(s), s, 0.0) for s in spreads], axis=0)
+    with np.errstate(all="ignore"):
+        size = np.where(np.isfinite(gradient), np.abs(wide(gradient)), 0.0)
+        relative = own[size > 0] / size[size > 0]
+    typical = float(np.median(relative)) if relative.size else 0.0
+    claimed = SAFETY * np.maximum(own, max(typical, eps / 2) * size)
+    least = SAFETY * eps / 2 * size + float(np.finfo(gradient.dtype).smallest_subnormal)
+    return np.asarray(np.clip(claimed, least, np.maximum(least, most)))
