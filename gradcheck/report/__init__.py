@@ -1,0 +1,1 @@
+"""Reports: pure functions from a Certificate, or an Operation, to text."""

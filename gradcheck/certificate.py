@@ -1,0 +1,239 @@
+"""Certificate: what was certified, with what evidence; and the file that says so."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from gradcheck.verdict import Verdict
+
+SCHEMA = "gradcheck/certificate/1"
+NOT_OFFERED = "not offered"
+_ORDER = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+class CertificateError(ValueError):
+    """A file that is no certificate."""
+
+
+def gravest(verdicts: Any) -> Verdict:
+    """The verdict of several together: fail before error before inconclusive before pass.
+
+    Nothing at all is inconclusive, since nothing was seen.
+
+    Examples
+    --------
+    >>> str(gravest([Verdict.PASS, Verdict.ERROR])), str(gravest([]))
+    ('error', 'inconclusive')
+    """
+    present = set(verdicts)
+    return next((verdict for verdict in _ORDER if verdict in present), Verdict.INCONCLUSIVE)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row: one input of one operation, over all its cases.
+
+    Parameters
+    ----------
+    operation, input : str
+        `input` is "forward" for the value itself, and "conduct" for what belongs to no single input.
+    verdict : Verdict
+        The gravest of the cases.
+    evidence : str
+        The kinds of evidence joined by "+": "exact+spectral".
+    cases : int
+        Cases that were judged; `evidence_cases` has the number of each kind.
+    resolution : float
+        The worst over the cases: the smallest relative error that would have been seen; 0 where all is exact.
+    miss_probability : float
+        The worst over the cases.
+    worst : mapping or None
+        The (shrunk) case that decided, as plain data: shapes, options, element, analytic, numeric.
+    diagnosis, reason : str or None
+        What the mistake looks like; why the verdict is what it is.
+    not_offered_cases : int
+        Cases whose options the target does not implement.
+    zero_everywhere : bool
+        The gradient was zero wherever it was probed: a pass that proves little.
+    """
+
+    operation: str
+    input: str
+    verdict: Verdict
+    evidence: str
+    cases: int
+    resolution: float
+    miss_probability: float
+    worst: Mapping[str, Any] | None = None
+    diagnosis: str | None = None
+    reason: str | None = None
+    evidence_cases: Mapping[str, int] = field(default_factory=dict)
+    not_offered_cases: int = 0
+    zero_everywhere: bool = False
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that the target does not offer: counted, never green."""
+
+    operation: str
+    input: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Everything that a run of `certify` found out.
+
+    Parameters
+    ----------
+    target : str
+    seed, examples : int
+        With them the same cases are drawn again.
+    results : tuple of Result
+    not_offered : tuple of Missing
+    coverage : mapping of str to mapping of str to int
+        For each operation, how many of its judged cases reached each regime.
+    environment : mapping of str to str
+        Versions, and the machine.
+    complete : bool
+        False when the run was cut short.
+    seconds : float
+    created : str
+        ISO 8601, UTC.
+    """
+
+    target: str
+    seed: int
+    examples: int
+    results: tuple[Result, ...]
+    not_offered: tuple[Missing, ...] = ()
+    coverage: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
+    seconds: float = 0.0
+    created: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gravest of all results; at best inconclusive when the run was cut short."""
+        cut_short = () if self.complete else (Verdict.INCONCLUSIVE,)
+        return gravest([*(result.verdict for result in self.results), *cut_short])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows of each verdict, rows not offered, and cases judged in all rows together."""
+        rows = Counter(str(result.verdict) for result in self.results)
+        return {
+            **{str(verdict): rows[str(verdict)] for verdict in Verdict},
+            "not_offered": len(self.not_offered),
+            "cases": sum(result.cases for result in self.results),
+        }
+
+    @property
+    def exit_status(self) -> int:
+        """0 all pass; 1 any fail; 3 none failed but something is inconclusive or in error."""
+        return {Verdict.PASS: 0, Verdict.FAIL: 1}.get(self.verdict, 3)
+
+    def to_json(self) -> str:
+        """The file's text. Valid JSON: an infinite resolution is null."""
+        rows = [asdict(result) | {"resolution": _finite(result.resolution)} for result in self.results]
+        whole = {
+            "schema": SCHEMA,
+            "target": self.target,
+            "verdict": str(self.verdict),
+            "complete": self.complete,
+            "seed": self.seed,
+            "examples": self.examples,
+            "created": self.created,
+            "seconds": round(self.seconds, 3),
+            "environment": dict(self.environment),
+            "counts": self.counts,
+            "results": rows,
+            "not_offered": [asdict(each) for each in self.not_offered],
+            "coverage": self.coverage,
+        }
+        return json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def from_json(text: str) -> Certificate:
+        """The certificate of a file's text.
+
+        Raises
+        ------
+        CertificateError
+            When the text is no JSON, has another schema, or lacks a part.
+        """
+        data = _parsed(text)
+        try:
+            return Certificate(
+                target=data["target"],
+                seed=data["seed"],
+                examples=data["examples"],
+                results=tuple(_result(row) for row in data["results"]),
+                not_offered=tuple(Missing(**row) for row in data["not_offered"]),
+                coverage=data["coverage"],
+                environment=data["environment"],
+                complete=data["complete"],
+                seconds=data["seconds"],
+                created=data["created"],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CertificateError(
+                f"certificate: a part of the file is missing or of the wrong kind\n"
+                f"  observed = {type(error).__name__}: {error}\n  wanted all parts of {SCHEMA}"
+            ) from error
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise CertificateError(f"certificate: the file is no JSON\n  {error}\n  wanted {SCHEMA}") from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        raise CertificateError(
+            f"certificate: the file has another schema\n  schema = {schema!r}\n  wanted {SCHEMA!r}"
+        )
+    return dict(data)
+
+
+def _result(row: Mapping[str, Any]) -> Result:
+    known = {each.name for each in fields(Result)}
+    parts = {name: value for name, value in row.items() if name in known}
+    parts["verdict"] = Verdict(parts["verdict"])
+    if parts["resolution"] is None:
+        parts["resolution"] = math.inf
+    return Result(**parts)
+
+
+def write(certificate: Certificate, path: str | os.PathLike[str]) -> None:
+    """Write the file whole or not at all: beside its place first, then moved there."""
+    place = Path(path)
+    handle, beside = tempfile.mkstemp(dir=place.resolve().parent, prefix=f".{place.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(certificate.to_json())
+        os.chmod(beside, 0o666 & ~_umask())
+        os.replace(beside, place)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """The process's mask: mkstemp makes files that only their owner reads, which a certificate is not."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,229 @@
+"""Certify: operations × implementation × cases → Certificate."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from gradcheck.case import Case, draw_values
+from gradcheck.certificate import Certificate, Missing, Result
+from gradcheck.check import check_vjp
+from gradcheck.environment import environment
+from gradcheck.implementation import Implementation, load
+from gradcheck.judge import FORWARD, Found, Judge, judge_case
+from gradcheck.operation import Operation, find
+from gradcheck.operation import operations as installed
+from gradcheck.strategies import draw_cases, smallest
+from gradcheck.tally import summed_up, unreached
+from gradcheck.verdict import Check, Verdict
+
+EXAMPLES = 25
+"""Cases for each operation by default: every edge of the catalogue (at most 16) and some that are drawn."""
+
+SHRINKS = 60
+"""Cases tried to make a failing one smaller."""
+
+Progress = Callable[[int, int, str], None]
+
+
+def certify(
+    implementation: Any,
+    operations: Iterable[str] | None = None,
+    *,
+    examples: int = EXAMPLES,
+    seed: int = 0,
+    progress: Progress | None = None,
+    judge: Judge = check_vjp,
+    catalogue: Mapping[str, Operation] | None = None,
+) -> Certificate:
+    """The certificate of an implementation; Ctrl-C ends it early, with what is done.
+
+    Each operation is judged in the order of blame: its forward against the catalogue's naive one, then its
+    vjp against the derivative of its own forward (of the naive one where it offers none).
+
+    Parameters
+    ----------
+    implementation : str, module, class, object or Implementation
+        A target as `gradcheck certify` takes it, or the object itself.
+    operations : iterable of str, optional
+        Names; all of the catalogue by default.
+    examples : int
+        Cases for each operation. The catalogue's edges come first.
+    seed : int
+        The same seed gives the same certificate, but for times and environment.
+    progress : callable (done, total, operation), optional
+        Called before each case, and once at the end.
+    judge : callable, optional
+        Stands in the place of `check_vjp`.
+    catalogue : mapping of str to Operation, optional
+        The installed ones by default.
+
+    Raises
+    ------
+    TargetError
+        When the implementation cannot be loaded, or offers nothing of what is asked.
+    UnknownOperation
+        When an operation is asked for that no catalogue has.
+    ValueError
+        When `examples` is not positive or `seed` is negative.
+    """
+    _check_numbers(examples, seed)
+    known = installed() if catalogue is None else catalogue
+    asked = tuple(find(name, known) for name in dict.fromkeys(known if operations is None else operations))
+    target = load(implementation, known)
+    started = time.perf_counter()
+    run = _Run(target, asked, examples, seed, judge, progress or _silent)
+    complete = run.to_the_end()
+    return Certificate(
+        target=target.name,
+        seed=seed,
+        examples=examples,
+        results=run.results(),
+        not_offered=run.not_offered(),
+        coverage=run.coverage(),
+        environment=environment(target.version),
+        complete=complete,
+        seconds=time.perf_counter() - started,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _check_numbers(examples: int, seed: int) -> None:
+    if examples < 1 or seed < 0:
+        raise ValueError(
+            f"certify: the numbers of the run are out of range\n  examples = {examples}, seed = {seed}\n"
+            "  wanted examples >= 1 and seed >= 0"
+        )
+
+
+def _silent(done: int, total: int, name: str) -> None:
+    return None
+
+
+def _rows(operation: Operation) -> tuple[str, ...]:
+    return (FORWARD, *(each.name for each in operation.inputs))
+
+
+@dataclass
+class _Row:
+    """What the cases said of one row so far."""
+
+    judged: list[tuple[Case, Check]] = field(default_factory=list)
+    skipped: int = 0
+
+
+@dataclass
+class _Run:
+    """The state of one run, kept so that an interrupted one can still tell what is done."""
+
+    target: Implementation
+    asked: Sequence[Operation]
+    examples: int
+    seed: int
+    judge: Judge
+    progress: Progress
+    rows: dict[tuple[str, str], _Row] = field(default_factory=dict)
+    shrunk: dict[tuple[str, str], tuple[Case, Check]] = field(default_factory=dict)
+    reached: dict[str, Counter[str]] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+
+    def to_the_end(self) -> bool:
+        """Judge everything; False when interrupted."""
+        try:
+            plan = [(each, self._cases(each)) for each in self.asked if each.name in self.target.offers]
+            total = sum(len(cases) for _, cases in plan)
+            done = 0
+            for operation, cases in plan:
+                self.rows |= {(operation.name, name): _Row() for name in _rows(operation)}
+                for case in cases:
+                    self.progress(done, total, operation.name)
+                    self._judge(operation, case)
+                    done += 1
+                self._shrink(operation)
+                self.finished.add(operation.name)
+            self.progress(done, total, "")
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    def _cases(self, operation: Operation) -> tuple[Case, ...]:
+        return draw_cases(operation.cases, self.examples, self._seed(operation), edges=operation.edges)
+
+    def _seed(self, operation: Operation, *more: int) -> int:
+        words = [self.seed, zlib.crc32(operation.name.encode()), *more]
+        return int(np.random.SeedSequence(words).generate_state(1)[0])
+
+    def _judge(self, operation: Operation, case: Case) -> None:
+        for name, check in self._found(operation, case).items():
+            row = self.rows.setdefault((operation.name, name), _Row())
+            if check is None:
+                row.skipped += 1
+            else:
+                row.judged.append((case, check))
+        self.reached.setdefault(operation.name, Counter()).update(case.regimes)
+
+    def _found(self, operation: Operation, case: Case) -> Found:
+        offer = self.target.offers[operation.name]
+        rng = np.random.default_rng([self.seed, zlib.crc32(operation.name.encode()), case.seed])
+        return judge_case(
+            operation,
+            offer,
+            case,
+            draw_values(case, rng),
+            seed=self._seed(operation, case.seed),
+            judge=self.judge,
+        )
+
+    def _shrink(self, operation: Operation) -> None:
+        for (name, row), found in self.rows.items():
+            failing = [case for case, check in found.judged if check.verdict is Verdict.FAIL]
+            if name == operation.name and failing:
+                self.shrunk[name, row] = self._smallest(
+                    operation, row, min(failing, key=lambda case: case.size)
+                )
+
+    def _smallest(self, operation: Operation, row: str, known: Case) -> tuple[Case, Check]:
+        def fails(case: Case) -> bool:
+            check = self._found(operation, case).get(row)
+            return check is not None and check.verdict is Verdict.FAIL
+
+        case = smallest(operation.cases, fails, known, seed=self._seed(operation), budget=SHRINKS)
+        check = self._found(operation, case)[row]
+        assert check is not None
+        return case, check
+
+    def results(self) -> tuple[Result, ...]:
+        """A result for each row, in the order of blame; none for what is not offered or was not come to."""
+        return tuple(
+            summed_up(operation, name, row.judged, row.skipped, self.shrunk.get((operation, name)))
+            if row.judged
+            else unreached(operation, name)
+            for (operation, name), row in self.rows.items()
+            if row.judged or (operation in self.finished and not row.skipped)
+        )
+
+    def not_offered(self) -> tuple[Missing, ...]:
+        """Rows of the asked operations that the target leaves out; none that an interruption left out."""
+        return tuple(
+            Missing(operation.name, name)
+            for operation in self.asked
+            for name in _rows(operation)
+            if self._is_missing(operation.name, name)
+        )
+
+    def _is_missing(self, operation: str, name: str) -> bool:
+        if operation not in self.target.offers:
+            return True
+        row = self.rows.get((operation, name))
+        return row is not None and row.skipped > 0 and not row.judged
+
+    def coverage(self) -> dict[str, dict[str, int]]:
+        """How many judged cases reached each regime, by operation."""
+        return {name: dict(sorted(counts.items())) for name, counts in self.reached.items()}

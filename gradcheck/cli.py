@@ -1,0 +1,133 @@
+"""Command line: a face without logic of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gradcheck import certificate as certificates
+from gradcheck.certify import EXAMPLES
+from gradcheck.certify import Progress as Report
+from gradcheck.certify import certify as certify_target
+from gradcheck.environment import package_version
+from gradcheck.importing import TargetError
+from gradcheck.operation import UnknownOperation, operation, operations
+from gradcheck.report import terminal
+from gradcheck.strategies import keep_nothing
+
+FILE_WIDTH = 120
+"""Characters a line where the output is no terminal and COLUMNS does not say: the whole table fits."""
+
+
+class WrongCall(click.ClickException):
+    """A wrong call or a target that cannot be loaded: exit status 2."""
+
+    exit_code = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_version("gradcheck"), prog_name="gradcheck")
+def main() -> None:
+    """Certify derivatives: exactly where the operation is linear, else with errors that are known."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a Greek letter must not end the run on an ASCII terminal
+
+
+@main.command()
+@click.argument("target", default="reference")
+@click.option("--operation", "names", multiple=True, metavar="NAME", help="Only this operation; repeatable.")
+@click.option("--examples", type=click.IntRange(min=1), default=EXAMPLES, show_default=True, metavar="N",
+              help="Cases for each operation.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
+              help="The same seed gives the same certificate.")  # fmt: skip
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the certificate to this file as well.")  # fmt: skip
+def certify(target: str, names: tuple[str, ...], examples: int, seed: int, file: Path | None) -> None:
+    """Certify TARGET: a module, a .py file, or either with :object behind it.
+
+    Exit status: 0 all pass; 1 any fail; 2 wrong call or a target that cannot be loaded; 3 none failed but
+    something is inconclusive, in error, or was cut short.
+    """
+    _check_place(file)
+    keep_nothing()
+    with _said(), _progress() as report:
+        found = certify_target(target, names or None, examples=examples, seed=seed, progress=report)
+    console = _console()
+    console.print(terminal.certificate_report(found, console.width))
+    if file is not None:
+        _write(found, file)
+    sys.exit(found.exit_status)
+
+
+@main.command("operations")
+def list_operations() -> None:
+    """List the operations that can be certified."""
+    with _said():
+        _console().print(terminal.catalogue_report(operations()))
+
+
+@main.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Show an operation: equations, inputs with shapes, options, conventions, errata."""
+    with _said():
+        _console().print(terminal.operation_report(operation(name)))
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = FILE_WIDTH
+    return console
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Turn what a user can cause into one message and an exit status."""
+    try:
+        yield
+    except (TargetError, UnknownOperation, RuntimeError) as error:
+        raise WrongCall(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("interrupted before anything was certified", err=True)
+        sys.exit(3)
+
+
+@contextmanager
+def _progress() -> Iterator[Report | None]:
+    """A bar on a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("drawing cases", total=None)
+        yield lambda done, total, name: bar.update(task, completed=done, total=total, description=name)
+
+
+def _check_place(file: Path | None) -> None:
+    """Complain about a place that cannot be written before the work, not after it."""
+    if file is not None and not os.access(file.resolve().parent, os.W_OK):
+        raise WrongCall(
+            f"--json: there is no folder to write to\n  folder = {file.resolve().parent}\n"
+            "  wanted one that exists and can be written"
+        )
+
+
+def _write(found: certificates.Certificate, file: Path) -> None:
+    try:
+        certificates.write(found, file)
+    except OSError as error:
+        raise WrongCall(
+            f"--json: the file cannot be written\n  {error}\n  wanted a place for {file}"
+        ) from error

@@ -1,0 +1,154 @@
+"""Value first: an implementation's forward against the operation's own naive one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.case import INTEGERS
+from gradcheck.estimate import Array, Estimate
+from gradcheck.verdict import Check, Verdict, Worst
+
+PROBES = 8
+"""Random perturbations from which the sensitivity of each output element is measured."""
+
+STEP = 2.0**-20
+"""Relative size of a perturbation: far above rounding (2^-53), and f is nearly straight over it."""
+
+ULPS = 8
+"""Roundings granted to an elementary function (exp, tanh) beyond its argument's; vendors' stay below 4."""
+
+
+def check_forward(
+    forward: Callable[..., Any],
+    naive: Callable[..., Any],
+    inputs: Sequence[Array],
+    *,
+    seed: int,
+    exact: bool,
+    subject: str,
+) -> Check:
+    """Whether a forward has the value of the naive one: to the bit where `exact`, else within rounding.
+
+    Parameters
+    ----------
+    forward, naive : callable (*inputs) -> array
+    inputs : sequence of ndarray
+    seed : int
+        Of the perturbations that measure the sensitivity.
+    exact : bool
+        The operation is a polynomial of the inputs, which are small integers: sums are exact in any order.
+    subject : str
+        "d" of nothing: the operation's name, for the report.
+    """
+    wanted = np.asarray(naive(*inputs))
+    given = forward(*inputs)
+    form = _form(given, wanted)
+    if form:
+        return _verdict(Verdict.FAIL, subject, exact, inputs, seed, form, resolution=np.inf)
+    got = np.asarray(given)
+    bound = np.zeros(wanted.shape) if exact else rounding_bound(naive, inputs, wanted, seed)
+    return _compared(got, wanted, bound, subject, exact, inputs, seed)
+
+
+def _form(given: Any, wanted: Array) -> str:
+    """What is wrong with the form of an output, in words; empty where nothing is."""
+    try:
+        got = np.asarray(given)
+    except Exception:
+        return f"the forward returned a {type(given).__name__}, which is no array"
+    if got.dtype.kind not in "fiu":
+        return f"the forward returned {_kind(given, got)}, wanted real floating numbers"
+    if got.shape != wanted.shape:
+        return f"the forward has shape {got.shape}, wanted {wanted.shape}"
+    return ""
+
+
+def _kind(given: Any, got: Array) -> str:
+    return "None" if given is None else f"dtype {got.dtype}"
+
+
+def rounding_bound(naive: Callable[..., Any], inputs: Sequence[Array], value: Array, seed: int) -> Array:
+    """How far two correct forwards may lie apart, element by element.
+
+    With n terms p_i in a sum, any order of summation errs by at most γ_n Σ|p_i|, γ_n = n u / (1 − n u), and
+    Σ|p_i| <= √n (Σ p_i²)^½. The root is measured: it is what a random relative perturbation of the inputs
+    by ε moves the output, over ε. n is the number of input elements, the most that a sum can have; ULPS are
+    added for elementary functions, and both sides round, hence the 2.
+
+    Parameters
+    ----------
+    naive : callable (*inputs) -> array
+    inputs : sequence of ndarray
+    value : ndarray
+        naive(*inputs).
+    seed : int
+    """
+    unit = np.finfo(np.float64).eps / 2
+    terms = sum(x.size for x in inputs) + ULPS
+    gamma = terms * unit / (1 - terms * unit)
+    moved = [_moved(naive, inputs, value, rng) for rng in np.random.default_rng(seed).spawn(PROBES)]
+    sensitivity = np.sqrt(np.mean(np.square(moved), axis=0))
+    with np.errstate(over="ignore"):
+        bound = 2 * gamma * (np.sqrt(terms) * sensitivity + np.abs(value))
+    return np.asarray(bound + terms * np.finfo(np.float64).tiny)
+
+
+def _moved(
+    naive: Callable[..., Any], inputs: Sequence[Array], value: Array, rng: np.random.Generator
+) -> Array:
+    turned = [x * (1 + STEP * rng.standard_normal(x.shape)) for x in inputs]
+    return np.asarray((np.asarray(naive(*turned)) - value) / STEP)
+
+
+def _compared(
+    got: Array, wanted: Array, bound: Array, subject: str, exact: bool, inputs: Sequence[Array], seed: int
+) -> Check:
+    with np.errstate(invalid="ignore"):
+        error = np.abs(got - wanted)
+        right = (error <= bound) | (got == wanted)
+    if right.all():
+        return _verdict(Verdict.PASS, subject, exact, inputs, seed, "", resolution=_resolution(bound, wanted))
+    places = [tuple(int(i) for i in place) for place in np.argwhere(~right)]
+    element = max(places, key=lambda place: _badness(error[place]))
+    reason = f"the forward differs from the naive one in {len(places)} of {right.size} elements"
+    worst = Worst(
+        element, float(got[element]), 0.0, Estimate(float(wanted[element]), float(bound[element]), "naive")
+    )
+    found = _verdict(Verdict.FAIL, subject, exact, inputs, seed, reason, _resolution(bound, wanted))
+    return replace(found, worst=worst, wrong=tuple(places))
+
+
+def _badness(error: Any) -> float:
+    """The error as a rank: NaN is worse than any number."""
+    return float("inf") if np.isnan(error) else float(error)
+
+
+def _resolution(bound: Array, wanted: Array) -> float:
+    """The smallest error that would have been seen, relative to the largest output."""
+    largest = float(np.max(np.abs(wanted), initial=0.0))
+    return float(np.max(bound, initial=0.0)) / largest if largest else 0.0
+
+
+def _verdict(
+    verdict: Verdict,
+    subject: str,
+    exact: bool,
+    inputs: Sequence[Array],
+    seed: int,
+    reason: str,
+    resolution: float,
+) -> Check:
+    return Check(
+        verdict=verdict,
+        subject=subject,
+        evidence="exact" if exact else "naive",
+        resolution=resolution,
+        miss_probability=min(1.0, len(inputs) / (2 * INTEGERS + 1)) if exact else 0.0,
+        reason=reason,
+        seed=seed,
+        dtype="float64",
+    )

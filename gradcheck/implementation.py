@@ -1,0 +1,197 @@
+"""Implementation: the code under test, found in a module, a file or an object, and wrapped."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gradcheck.importing import TargetError, imported
+from gradcheck.operation import Convention, Operation, nearest
+
+_MARK = "__gradcheck_implements__"
+_Class = TypeVar("_Class", bound=type)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a target offers for one operation: a forward, a vjp, or both, and how it writes them."""
+
+    operation: str
+    forward: Callable[..., Any] | None = None
+    vjp: Callable[..., Any] | None = None
+    conventions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """The code under test: a name, a version where it has one, and its offers by operation."""
+
+    name: str
+    offers: Mapping[str, Offer]
+    version: str | None = None
+
+
+def implements(operation_name: str, **conventions: str) -> Callable[[_Class], _Class]:
+    """Decorator of a class with static `forward` and/or `vjp`, for the operation of this name.
+
+    Conventions that differ from the catalogue's are declared, not rewritten: kernel="correlation".
+    The names are checked against the catalogue when the target is loaded.
+
+    Raises
+    ------
+    TypeError
+        When the class has neither a callable `forward` nor a callable `vjp`.
+
+    Examples
+    --------
+    >>> @implements("dense", weights="DK")
+    ... class Mine:
+    ...     @staticmethod
+    ...     def forward(x, W, b, activation="identity"):
+    ...         return x @ W + b
+    >>> sorted(offered_by(Mine, ["dense"]))
+    ['dense']
+    """
+
+    def mark(cls: _Class) -> _Class:
+        if not _has_parts(cls):
+            raise TypeError(
+                f"implements: the class {cls.__name__} offers nothing for {operation_name!r}\n"
+                f"  forward = {getattr(cls, 'forward', None)!r}, vjp = {getattr(cls, 'vjp', None)!r}\n"
+                "  at least one of the two must be a static method"
+            )
+        marks = vars(cls).get(_MARK, ())
+        setattr(cls, _MARK, (*marks, (operation_name, dict(conventions))))
+        return cls
+
+    return mark
+
+
+def offered_by(target: Any, names: Any) -> dict[str, Offer]:
+    """Offers of an object: classes marked with `implements`, and attributes named after operations.
+
+    Parameters
+    ----------
+    target : module, class, mapping or any object
+    names : iterable of str
+        The operations' names.
+
+    Raises
+    ------
+    TargetError
+        When two different classes implement the same operation.
+    """
+    offers = {
+        name: _offer(name, part, {})
+        for name in names
+        if _has_parts(part := _attribute(target, name)) and not _marks(part)
+    }
+    for part in _members(target):
+        for name, conventions in _marks(part):
+            _add_marked(offers, _offer(name, part, conventions))
+    return offers
+
+
+def _add_marked(offers: dict[str, Offer], offer: Offer) -> None:
+    if offers.get(offer.operation, offer) != offer:
+        raise TargetError(
+            f"target: {offer.operation!r} is implemented twice\n"
+            f"  one = {_where(offers[offer.operation])}, other = {_where(offer)}\n"
+            "  a target may offer each operation once"
+        )
+    offers[offer.operation] = offer
+
+
+def _where(offer: Offer) -> str:
+    part = offer.vjp or offer.forward
+    return str(getattr(part, "__qualname__", part))
+
+
+def _offer(name: str, part: Any, conventions: Mapping[str, str]) -> Offer:
+    return Offer(name, _callable(part, "forward"), _callable(part, "vjp"), dict(conventions))
+
+
+def _attribute(target: Any, name: str) -> Any:
+    return target.get(name) if isinstance(target, Mapping) else getattr(target, name, None)
+
+
+def _callable(part: Any, name: str) -> Callable[..., Any] | None:
+    found = _attribute(part, name)
+    return found if callable(found) else None
+
+
+def _has_parts(part: Any) -> bool:
+    return _callable(part, "forward") is not None or _callable(part, "vjp") is not None
+
+
+def _marks(part: Any) -> tuple[tuple[str, dict[str, str]], ...]:
+    """The class's own marks: a subclass of a marked class is a part of it, not a second target."""
+    return tuple(vars(part).get(_MARK, ())) if inspect.isclass(part) else ()
+
+
+def _members(target: Any) -> Iterator[Any]:
+    yield target
+    values = target if isinstance(target, Mapping) else getattr(target, "__dict__", {})
+    yield from list(values.values())
+
+
+def load(target: Any, catalogue: Mapping[str, Operation]) -> Implementation:
+    """The implementation that a target names or is.
+
+    Parameters
+    ----------
+    target : str or object
+        "package.module", "path/to/file.py", either with ":object" behind it; or the object itself.
+    catalogue : mapping of str to Operation
+
+    Raises
+    ------
+    TargetError
+        When it cannot be found or imported, offers nothing, or declares an unknown operation or convention.
+    """
+    if isinstance(target, Implementation):
+        return target
+    thing = imported(target) if isinstance(target, str) else target
+    name = target if isinstance(target, str) else getattr(thing, "__name__", type(thing).__name__)
+    offers = offered_by(thing, catalogue)
+    if not offers:
+        raise TargetError(
+            f"target: {name} offers none of the catalogue's operations\n"
+            f"  its names = {_public(thing)}, wanted one of: {', '.join(catalogue)}\n"
+            "  an operation is an attribute of its name with forward and/or vjp, or a class under @implements"
+        )
+    for offer in offers.values():
+        _check_declared(offer, catalogue)
+    return Implementation(name, offers, _version(thing))
+
+
+def _public(thing: Any) -> str:
+    values = thing if isinstance(thing, Mapping) else getattr(thing, "__dict__", {})
+    names = [str(name) for name in values if not str(name).startswith("_")]
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") or "none"
+
+
+def _version(thing: Any) -> str | None:
+    version = getattr(thing, "__version__", None)
+    return version if isinstance(version, str) else None
+
+
+def _check_declared(offer: Offer, catalogue: Mapping[str, Operation]) -> None:
+    if offer.operation not in catalogue:
+        raise TargetError(
+            f"target: {_where(offer)} implements {offer.operation!r}, which is no operation\n"
+            f"  nearest = {nearest(offer.operation, catalogue)}\n  the catalogue has: {', '.join(catalogue)}"
+        )
+    known = catalogue[offer.operation].conventions
+    for name, value in offer.conventions.items():
+        if value not in known.get(name, {}):
+            raise TargetError(
+                f"target: {_where(offer)} declares a convention that {offer.operation} does not have\n"
+                f"  declared = {name}={value!r}\n  known: {_known(known)}"
+            )
+
+
+def _known(known: Mapping[str, Mapping[str, Convention]]) -> str:
+    return "; ".join(f"{name} = {' | '.join(values)}" for name, values in known.items()) or "none"

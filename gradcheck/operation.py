@@ -1,0 +1,206 @@
+"""Operation: a named differentiable function, its cases, and the conventions in which others write it."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Any
+
+from gradcheck.case import Case
+from gradcheck.estimate import Array
+
+CATALOGUES = "gradcheck.catalogues"
+"""The entry point group: each entry is a function that returns a mapping of name to `Operation`."""
+
+
+class UnknownOperation(LookupError):  # noqa: N818 - read as a sentence: raise UnknownOperation
+    """No catalogue has an operation of this name."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One argument of an operation.
+
+    Parameters
+    ----------
+    name : str
+        The pinned name; where an operation repeats it (a network), copies carry a number: k1, k3.
+    axes : tuple of str
+        The names of its axes; ("...",) for any shape.
+    meaning : str
+        What it is, with the notes' letter.
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    meaning: str
+
+    @property
+    def shape(self) -> str:
+        """The axes as a reader writes them: "(N, D)", "()" for a number, "any shape".
+
+        Examples
+        --------
+        >>> Input("b", ("K",), "biases").shape
+        '(K,)'
+        """
+        if self.axes == ("...",):
+            return "any shape"
+        return f"({', '.join(self.axes)}{',' if len(self.axes) == 1 else ''})"
+
+
+Map = Callable[[Array, Mapping[str, Any]], Array]
+"""A linear map of an array, given the options of the call."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A linear map between the catalogue's array and the target's, with its adjoint.
+
+    Parameters
+    ----------
+    apply : callable (array, options) -> array
+        For an input: the catalogue's array to the target's. For the output: the target's to the catalogue's.
+    adjoint : callable (array, options) -> array
+        The transposed map, which carries gradients (inputs) and cotangents (output) the other way.
+    """
+
+    apply: Map
+    adjoint: Map
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One way in which an operation is written elsewhere, as linear maps of its inputs and its output.
+
+    `exact` is False where a map rounds (a mean over 3×3), which leaves no bit-for-bit evidence.
+    """
+
+    meaning: str
+    inputs: Mapping[str, Turn] = field(default_factory=dict)
+    output: Turn | None = None
+    exact: bool = True
+
+
+def _never_linear(options: Mapping[str, Any]) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A named differentiable function: what it computes, where it stands in the notes, and cases for it.
+
+    Parameters
+    ----------
+    name : str
+    summary : str
+        One line: what comes out.
+    inputs : tuple of Input
+    forward : callable (*inputs, **options) -> array
+        The judge's own: independent, obviously right, slow.
+    cases : Hypothesis strategy of Case
+    edges : tuple of Case
+        Cases that are always judged, before any that is drawn.
+    equations, errata : tuple of str
+        Ids of DERIVATIONS.md.
+    statements : mapping of str to str
+        The text of each of those ids.
+    options : mapping of str to str
+        What each keyword argument means.
+    conventions : mapping of str to mapping of str to Convention
+        For each convention that a target may declare, its possible values; the first is the catalogue's.
+    linear_in : callable (options) -> tuple of str
+        Inputs in which it is affine with the others fixed, and integers give integers: exact evidence.
+    """
+
+    name: str
+    summary: str
+    inputs: tuple[Input, ...]
+    forward: Callable[..., Any] = field(repr=False)
+    cases: Any = field(repr=False)
+    edges: tuple[Case, ...] = field(default=(), repr=False)
+    equations: tuple[str, ...] = ()
+    errata: tuple[str, ...] = ()
+    statements: Mapping[str, str] = field(default_factory=dict, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+    conventions: Mapping[str, Mapping[str, Convention]] = field(default_factory=dict, repr=False)
+    linear_in: Callable[[Mapping[str, Any]], tuple[str, ...]] = field(default=_never_linear, repr=False)
+
+    def row(self, name: str) -> str:
+        """The row of the certificate in which an input is counted: its name without the number of its copy.
+
+        Examples
+        --------
+        >>> Operation("net", "", (Input("k", ("I", "J"), "kernels"),), abs, None).row("k3")
+        'k'
+        """
+        known = {each.name for each in self.inputs}
+        return name if name in known else name.rstrip("0123456789")
+
+
+@functools.cache
+def operations() -> Mapping[str, Operation]:
+    """Every operation of every installed catalogue, by name, in the catalogues' order.
+
+    Raises
+    ------
+    RuntimeError
+        When no catalogue is installed, or two of them offer the same name.
+    """
+    found: dict[str, Operation] = {}
+    for entry in sorted(entry_points(group=CATALOGUES)):
+        _merge(found, entry.load()(), entry.value)
+    if not found:
+        raise RuntimeError(
+            f"operations: no catalogue is installed\n  entry points of {CATALOGUES} = none, wanted one\n"
+            "  install the project (pip install -e .), which registers its own"
+        )
+    return MappingProxyType(found)
+
+
+def _merge(found: dict[str, Operation], catalogue: Mapping[str, Operation], source: str) -> None:
+    twice = sorted(set(found) & set(catalogue))
+    if twice:
+        raise RuntimeError(
+            "operations: two catalogues offer the same name\n"
+            f"  names = {', '.join(twice)}, second from {source}\n"
+            "  each operation must come from exactly one catalogue"
+        )
+    found.update(catalogue)
+
+
+def operation(name: str) -> Operation:
+    """The operation of this name.
+
+    Raises
+    ------
+    UnknownOperation
+        With the names that come near.
+    """
+    return find(name, operations())
+
+
+def find(name: str, catalogue: Mapping[str, Operation]) -> Operation:
+    """The operation of this name in a catalogue; raises `UnknownOperation` as `operation` does."""
+    try:
+        return catalogue[name]
+    except KeyError:
+        raise UnknownOperation(
+            f"operation: no operation is called {name!r}\n  nearest = {nearest(name, catalogue)}\n"
+            f"  the catalogue has: {', '.join(catalogue)}"
+        ) from None
+
+
+def nearest(name: str, names: Mapping[str, Any]) -> str:
+    """Up to three names that come near, for a message; "none" where nothing does.
+
+    Examples
+    --------
+    >>> nearest("convolve", {"convolve_full": 0, "dense": 0})
+    'convolve_full'
+    """
+    return ", ".join(difflib.get_close_matches(name, names, n=3)) or "none"

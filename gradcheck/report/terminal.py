@@ -1,0 +1,103 @@
+"""Terminal: a certificate and the catalogue as rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.certificate import NOT_OFFERED, Certificate, Result
+from gradcheck.operation import Operation
+from gradcheck.report import words
+
+_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "error": "magenta"}
+_COLUMNS = ("operation", "input", "verdict", "evidence", "cases", "resolution", "miss prob.")
+_NARROW = ("operation", "input", "verdict", "evidence")
+NARROW = 72
+"""Below this width the table keeps what decides, and leaves the numbers to the file."""
+
+
+def certificate_report(certificate: Certificate, width: int) -> RenderableType:
+    """The table of all rows, an account of each fault, and the summary.
+
+    Parameters
+    ----------
+    certificate : Certificate
+    width : int
+        Of the terminal, in characters.
+    """
+    accounts = [Text(words.account(result) + "\n") for result in words.faults(certificate)]
+    return Group(_table(certificate, width), *accounts, Text(words.summary(certificate)))
+
+
+def _table(certificate: Certificate, width: int) -> Table:
+    names = _COLUMNS if width >= NARROW else _NARROW
+    table = _plain_table(*names, right=("cases", "resolution", "miss prob."))
+    before = ""
+    for result in certificate.results:
+        table.add_row(*(_cells(result, result.operation != before)[name] for name in names))
+        before = result.operation
+    for each in certificate.not_offered:
+        cells = {"operation": each.operation, "input": each.input, "verdict": NOT_OFFERED}
+        table.add_row(*(escape(cells.get(name, "")) for name in names), style="dim")
+    return table
+
+
+def _plain_table(*names: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
+
+
+def _cells(result: Result, first: bool) -> dict[str, str | Text]:
+    return {
+        "operation": escape(result.operation) if first else "",
+        "input": escape(result.input),
+        "verdict": Text(words.verdict(result), style=_STYLES[str(result.verdict)]),
+        "evidence": escape(words.evidence(result)),
+        "cases": str(result.cases),
+        "resolution": words.small(result.resolution),
+        "miss prob.": words.small(result.miss_probability),
+    }
+
+
+def catalogue_report(operations: Mapping[str, Operation]) -> RenderableType:
+    """A line for each operation: its inputs with their shapes, its options, its equations."""
+    table = _plain_table("operation", "inputs", "options", "equations")
+    for name, each in operations.items():
+        inputs = ", ".join(f"{given.name} {given.shape}" for given in each.inputs)
+        table.add_row(escape(name), escape(inputs), escape(", ".join(each.options)), " ".join(each.equations))
+    return table
+
+
+def operation_report(operation: Operation) -> RenderableType:
+    """Everything that the catalogue knows of one operation."""
+    parts: list[RenderableType] = [Text(f"{operation.name}: {operation.summary}\n")]
+    parts += _section("inputs", [(f"{each.name} {each.shape}", each.meaning) for each in operation.inputs])
+    parts += _section("options", list(operation.options.items()))
+    parts += _section("equations", [(each, operation.statements[each]) for each in operation.equations])
+    parts += _section("errata", [(each, operation.statements[each]) for each in operation.errata])
+    parts += _section("conventions", _conventions(operation))
+    return Group(*parts)
+
+
+def _conventions(operation: Operation) -> list[tuple[str, str]]:
+    return [
+        (f'{name}="{value}"', each.meaning + (", as here" if number == 0 else ""))
+        for name, values in operation.conventions.items()
+        for number, (value, each) in enumerate(values.items())
+    ]
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> list[RenderableType]:
+    if not rows:
+        return []
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    for name, text in rows:
+        table.add_row(Text(name), Text(text))
+    return [Text(title), table, Text("")]
