@@ -61,7 +61,7 @@ class Outcome:
     @property
     def holds(self) -> bool:
         """Whether what it said of its error is so; saying nothing (an infinite bound) is no lie."""
-        return not self.error and (self.bound == np.inf or self.miss <= self.bound)
+        return bool(self.bound == np.inf or self.miss <= self.bound)
 
     @property
     def useful(self) -> bool:
@@ -92,6 +92,7 @@ class Row:
     family: str
     count: int
     violations: int
+    errors: int
     coverage: float
     tightness: float
     relative_bound: float
@@ -107,7 +108,7 @@ def examine(problem: Problem, probe: str) -> Outcome:
             warnings.simplefilter("ignore")
             answer = DIFFERENTIATORS[probe].answer(f, problem.x)
     except Exception as raised:  # a study goes on: what a differentiator raises is its answer
-        error = f"{type(raised).__name__}: {raised}"
+        error = " ".join(f"{type(raised).__name__}: {raised}".split())
     return Outcome(
         probe=probe,
         dtype=problem.dtype,
@@ -174,6 +175,7 @@ def _row(probe: str, dtype: str, family: str, group: list[Outcome]) -> Row:
         family=family,
         count=len(group),
         violations=violations,
+        errors=sum(bool(o.error) for o in group),
         coverage=1 - violations / len(group),
         tightness=_median([o.looseness for o in group if np.isfinite(o.bound)]),
         relative_bound=_median(nonzero),
@@ -189,19 +191,22 @@ def _median(values: Sequence[float]) -> float:
 # ---- the report
 
 
-COLUMNS = ("count", "coverage", "violations", "bound/error", "bound/value", "evaluations", "no use")
+COLUMNS = ("count", "coverage", "broken", "errors", "bound/error", "bound/value", "calls", "no use")
 
 
 def table(rows: Iterable[Row], title: str) -> Table:
     """The rows; those of our own that do not cover everything are red."""
-    caption = "bound/error, bound/value, evaluations: medians; no use: share whose bound exceeds the value"
+    caption = "bound/error, bound/value, calls: medians; no use: share whose bound exceeds the value"
     result = Table(title=title, caption=caption, box=box.SIMPLE_HEAD)
     for name in ("dtype", "family", "differentiator"):
         result.add_column(name, no_wrap=True)
     for name in COLUMNS:
         result.add_column(name, justify="right")
     for row in rows:
-        result.add_row(*_cells(row), style="red" if row.violations and DIFFERENTIATORS[row.probe].own else "")
+        result.add_row(
+            *_cells(row),
+            style="red" if row.violations + row.errors and DIFFERENTIATORS[row.probe].own else "",
+        )
     return result
 
 
@@ -213,6 +218,7 @@ def _cells(row: Row) -> list[str]:
         f"{row.count}",
         _share(row.coverage),
         f"{row.violations}",
+        f"{row.errors}",
         f"{row.tightness:.3g}",
         f"{row.relative_bound:.1e}",
         f"{row.evaluations:g}",
@@ -225,20 +231,20 @@ def _share(coverage: float) -> str:
     return "100 %" if coverage == 1 else f"{np.floor(coverage * 1e5) / 1e3:.3f} %"
 
 
-def violations(outcomes: Iterable[Outcome]) -> list[str]:
-    """One line for every violation: how to draw it, by how much the bound fails, the formula."""
+def complaints(outcomes: Iterable[Outcome]) -> list[str]:
+    """One line for every bound that does not hold, and for every error: how to draw it, what is wrong, f."""
     return [
         f"{o.call}  {o.probe}: "
         + (o.error or f"truth {o.truth:.17g}, value {o.value:.17g}, error {o.miss:.2e} > bound {o.bound:.2e}")
         + f"  f = {o.name}"
         for o in outcomes
-        if not o.holds
+        if o.error or not o.holds
     ]
 
 
 def as_json(rows: list[Row], totals: list[Row], outcomes: list[Outcome], settings: dict[str, Any]) -> str:
     """Everything but the outcomes that hold; numbers that JSON does not know are null."""
-    broken = [asdict(o) for o in outcomes if not o.holds]
+    broken = [asdict(o) for o in outcomes if o.error or not o.holds]
     report = {
         "schema": "gradcheck/calibration/1",
         **settings,
@@ -284,7 +290,7 @@ def main(
 ) -> None:
     """Measure coverage, tightness and cost of numeric derivatives on random functions.
 
-    Exit status 1 if one of gradcheck's own bounds does not hold.
+    Exit status 1 if one of gradcheck's own bounds does not hold, or a probe of its own raises.
     """
     console = Console() if Console().is_terminal else Console(width=WIDTH)
     asked = list(probes) or [name for name, d in DIFFERENTIATORS.items() if d.installed]
@@ -295,7 +301,7 @@ def main(
     if not totals:
         console.print(table(rows, f"Calibration by family, seeds {seed}..{seed + count - 1}"))
     console.print(table(summary, f"Calibration, seeds {seed}..{seed + count - 1}"))
-    own = violations(o for o in outcomes if DIFFERENTIATORS[o.probe].own)
+    own = complaints(o for o in outcomes if DIFFERENTIATORS[o.probe].own)
     for line in own[:LISTED]:
         console.print(line, markup=False, soft_wrap=True)
     if file is not None:

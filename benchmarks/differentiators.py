@@ -77,12 +77,14 @@ def scipy(f: Function, x: Any) -> Answer:
 
 
 def numdifftools(f: Function, x: Any) -> Answer:
-    """numdifftools.Derivative at its defaults, with its error estimate."""
+    """numdifftools.Derivative at its defaults, with its error estimate; it steps in float64 always."""
     from numdifftools import Derivative
 
     with np.errstate(all="ignore"):
-        value, info = Derivative(f, full_output=True)(x)
-    return _answer(value, info.error_estimate)
+        found = Derivative(f, full_output=True)(x)
+    if isinstance(found, tuple) and not hasattr(found, "estimate"):  # up to 0.9: (value, info)
+        return _answer(found[0], found[1].error_estimate)
+    return _answer(found.estimate, found.error_estimate)
 
 
 def torch_default(f: Function, x: Any) -> Answer:
