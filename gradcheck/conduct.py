@@ -265,7 +265,8 @@ class _Exam:
         floor = max([self.magnitude, *others]) / own if own > 0 else 0.0
         parts = [answer[i] for _, _, answer in recall.parts]
         size = max(largest(part) for part in (gradient, *parts) if part is not None)
-        return eps, cap(size, eps, floor), eps**0.75 * (size + floor)
+        grain = 8 * float(np.finfo(gradient.dtype).smallest_subnormal)
+        return eps, cap(size, eps, floor) + grain, eps**0.75 * (size + floor) + grain
 
     def tell_repeat(self, i: int, deviation: Array, most: float, few: float, recall: Recall) -> None:
         """Not the first answer again, for the same arguments: not repeatable; otherwise not linear."""

@@ -114,7 +114,7 @@ class Recall:
 
         d is ±k ulps, k up to ε^(−1/4): 8192 in float64, 54 in float32. By single ulps and first differences,
         a function of condition κ would show its own slope, κε; here it shows its curvature, (κkε)²/2, which
-        is below ε up to κ = ε^(−1/4). Errors that such a move leaves as they are (1 − tanh² at 10) are not seen.
+        is below ε up to κ = ε^(−1/4). Errors that the move leaves as they are (1 − tanh² at 10) are not seen.
 
         The largest of three draws where there are few elements, of which each may be compared: in one draw
         the errors of x ± d cancel that of x in every fourth element. In many, only their sums are compared.
