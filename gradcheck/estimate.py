@@ -91,5 +91,5 @@ class Estimate:
 
 
 def _rounding(value: Any) -> Any:
-    """Half a unit in the last place of a float64 result, rounded up to a whole one."""
-    return abs(value) * np.finfo(np.float64).eps
+    """Half a unit in the last place of a float64 result, rounded up to a whole one; 0 where there is no result."""
+    return np.nan_to_num(abs(np.asarray(value, float)) * np.finfo(np.float64).eps, nan=0.0, posinf=0.0)[()]

@@ -1,11 +1,13 @@
-"""Verdicts, and the checks that carry them."""
+"""Verdicts: an analytic number ± its rounding against an estimate ± its bound, and the checks that carry them."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gradcheck.estimate import Estimate
+from gradcheck.estimate import Estimate, Finding
 
 
 class Verdict(StrEnum):
@@ -18,7 +20,7 @@ class Verdict(StrEnum):
 
 
 class GradientMismatch(AssertionError):
-    """Raised by `Check.assert_passed` for a gradient that is wrong."""
+    """Raised by `Check.assert_passed` for a gradient that is wrong, and for code that raised."""
 
 
 class InconclusiveCheck(AssertionError):
@@ -26,8 +28,79 @@ class InconclusiveCheck(AssertionError):
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """One directional derivative, claimed and measured.
+
+    Parameters
+    ----------
+    analytic, rounding : float
+        The claimed number and what it may have lost to its own rounding.
+    estimate : Estimate
+        The measured one.
+    scale : float
+        What the number would be for an error as large as the gradient: ‖g‖ · ‖v‖ / √n.
+    cotangent : str
+        Which cotangent it was ("dense", "sparse", "one element").
+
+    Examples
+    --------
+    >>> c = Comparison(1.0, 1e-16, Estimate(1.5, 1e-9), scale=1.0)
+    >>> c.differs, round(c.excess)
+    (True, 500000000)
+    """
+
+    analytic: float
+    rounding: float
+    estimate: Estimate
+    scale: float
+    cotangent: str = "dense"
+
+    @property
+    def difference(self) -> float:
+        """The claimed number less the measured one."""
+        return float(self.analytic - self.estimate.value)
+
+    @property
+    def allowed(self) -> float:
+        """The largest difference that two right numbers can show."""
+        return float(self.estimate.bound + self.rounding)
+
+    @property
+    def excess(self) -> float:
+        """Size of the difference over what is allowed; NaN counts as beyond any allowance."""
+        if math.isinf(self.estimate.bound):
+            return 0.0
+        if math.isnan(self.difference):
+            return math.inf
+        if self.difference == 0:
+            return 0.0
+        return abs(self.difference) / self.allowed if self.allowed > 0 else math.inf
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two cannot both be right."""
+        return self.excess > 1.0
+
+    @property
+    def resolution(self) -> float:
+        """Error that would have been seen, relative to the gradient: twice what is allowed."""
+        if self.allowed == 0:
+            return 0.0
+        return 2.0 * self.allowed / self.scale if self.scale > 0 else math.inf
+
+    def escapes(self, error: float) -> float:
+        """Chance that a wrong gradient, off by `error` relative to its norm, hides in this direction.
+
+        The error's share of a Gaussian direction is normal with deviation error · scale.
+        """
+        if error <= 0 or self.scale <= 0 or math.isinf(self.allowed):
+            return 1.0
+        return math.erf(self.resolution / error / math.sqrt(2.0))
+
+
+@dataclass(frozen=True)
 class Worst:
-    """The element, or the direction, in which a gradient was seen to be most wrong."""
+    """The element, or the direction (element None), in which a gradient was seen to be most wrong."""
 
     element: tuple[int, ...] | None
     analytic: float
@@ -47,7 +120,8 @@ class Check:
 
     `resolution` is the smallest error that would have been seen, relative to the norm of the gradient that
     was checked (0 where the evidence is exact); `miss_probability` is the chance that an error of twice the
-    wanted resolution escapes the random directions. `parts` holds one Check for each input (check_vjp).
+    wanted resolution escapes the random directions. `wrong` lists the elements that were found to be wrong,
+    `parts` holds one Check for each input (check_vjp).
     """
 
     verdict: Verdict
@@ -71,3 +145,107 @@ class Check:
     def passed(self) -> bool:
         """Whether the verdict is PASS."""
         return self.verdict is Verdict.PASS
+
+    def assert_passed(self) -> None:
+        """Return if the verdict is PASS.
+
+        Raises
+        ------
+        InconclusiveCheck
+            If an error of interest could not have been seen.
+        GradientMismatch
+            For the verdicts FAIL and ERROR.
+        """
+        __tracebackhide__ = True
+        if self.verdict is Verdict.INCONCLUSIVE:
+            raise InconclusiveCheck(str(self))
+        if not self.passed:
+            raise GradientMismatch(str(self))
+
+    def __str__(self) -> str:
+        lines = [f"{self.subject}: {self.verdict} ({self._setting()})", f"  {self.reason}"]
+        if self.worst is not None:
+            lines += _worst_lines(self.worst)
+        if self.wrong:
+            shown = ", ".join(str(list(index)) for index in self.wrong[:5])
+            lines.append(f"  wrong elements  {shown}{' …' if len(self.wrong) > 5 else ''}")
+        if self.diagnosis:
+            lines.append(f"  looks like      {self.diagnosis}")
+        lines += [f"  note            {note}" for note in self.notes]
+        return "\n".join(lines + [_indented(part) for part in self.parts if len(self.parts) > 1])
+
+    def _setting(self) -> str:
+        setting = [f"seed {self.seed}"] + [self.dtype] * bool(self.dtype) + [self.evidence] * bool(self.evidence)
+        return ", ".join(setting)
+
+
+def _indented(part: Check) -> str:
+    return "\n".join("  " + line for line in str(part).splitlines())
+
+
+def _worst_lines(worst: Worst) -> list[str]:
+    """Analytic beside numeric, each with its error, in columns."""
+    e = worst.numeric
+    how = f"({e.method}, {e.points} points, h = {e.step:.2g})" if e.points else f"({e.method})"
+    where = list(worst.element) if worst.element is not None else f"a random direction, {worst.cotangent} cotangent"
+    return [
+        f"  worst element   {where}" if worst.element is not None else f"  along           {where}",
+        f"  analytic        {worst.analytic:+.4e}  ± {worst.analytic_bound:.0e}",
+        f"  numeric         {float(e.value):+.4e}  ± {float(e.bound):.0e}   {how}",
+        f"  difference      {abs(worst.difference):.3e}, could have seen {worst.analytic_bound + float(e.bound):.0e}",
+    ]
+
+
+#: A difference of so many times what is allowed needs no second opinion: no bound was ever seen wrong by as much.
+BLATANT = 1000.0
+
+
+def decide(rounds: Sequence[Sequence[Comparison]], wanted: float) -> tuple[Verdict, str]:
+    """Verdict on one gradient from all that was compared, and the reason in a line.
+
+    A small difference, of up to 1000 times what is allowed, fails only if two directions show it.
+
+    Parameters
+    ----------
+    rounds : sequence of sequences of Comparison
+        For each independent direction, one comparison for each cotangent.
+    wanted : float
+        Error of interest, relative to the norm of the gradient: what a pass has to be able to see.
+
+    Examples
+    --------
+    >>> decide([[Comparison(1.0, 0.0, Estimate(1.0, 1e-3), 1.0)]], wanted=1e-6)
+    (<Verdict.INCONCLUSIVE: 'inconclusive'>, 'could have seen a relative error of 2e-03, wanted 1e-06')
+    """
+    flat = [c for comparisons in rounds for c in comparisons]
+    worst = max(flat, key=lambda c: c.excess)
+    differing = sum(any(c.differs for c in comparisons) for comparisons in rounds)
+    explained = (
+        f"differs from the numeric derivative by {abs(worst.difference):.3e}, "
+        f"{worst.excess:.1e} times what rounding and truncation explain"
+    )
+    if worst.excess > BLATANT or differing > 1:
+        return Verdict.FAIL, explained
+    if differing:
+        return Verdict.INCONCLUSIVE, f"{explained}, along one of {len(rounds)} directions"
+    resolution = min(c.resolution for c in flat)
+    if resolution <= wanted:
+        return Verdict.PASS, f"agrees to a relative {resolution:.0e}"
+    return Verdict.INCONCLUSIVE, _why(flat, resolution, wanted)
+
+
+def _why(comparisons: Sequence[Comparison], resolution: float, wanted: float) -> str:
+    """Reason for an inconclusive verdict: what the probe met, else the resolution."""
+    findings = {c.estimate.finding for c in comparisons if math.isinf(c.estimate.bound)}
+    for finding, words in _WORDS.items():
+        if finding in findings:
+            return words
+    return f"could have seen a relative error of {resolution:.0e}, wanted {wanted:.0e}"
+
+
+_WORDS = {
+    Finding.KINK: "a kink at the point: the derivative from one side is not the one from the other",
+    Finding.JUMP: "a jump at the point: the function is not continuous there",
+    Finding.NOT_FINITE: "the function is not finite round the point, at any distance",
+    Finding.UNRESOLVED: "the function varies too fast, or too irregularly, for its samples at any distance",
+}

@@ -1,0 +1,124 @@
+"""Arguments of the checks: what a user passes in, as arrays, or a clear refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.estimate import Array
+
+METHODS = ("auto", "exact", "complex_step", "spectral", "differences")
+
+
+def real_array(value: Any, who: str, name: str) -> Array:
+    """`value` as an array of real floating numbers; whole numbers become float64.
+
+    Raises
+    ------
+    TypeError
+        If it holds anything else.
+    ValueError
+        If it is empty, or holds NaN or infinity.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"{who}: {name} is not an array of real numbers\n"
+            f"  {name}.dtype = {array.dtype}, wanted float16, float32, float64 or longdouble\n"
+            "  a complex input is two real ones, its real and its imaginary part"
+        )
+    if array.size == 0:
+        raise ValueError(
+            f"{who}: {name} is empty\n"
+            f"  {name}.shape = {array.shape}, wanted at least one element\n"
+            "  a gradient without elements has nothing to check"
+        )
+    if not np.isfinite(array).all():
+        where = [int(k) for k in np.argwhere(~np.isfinite(array))[0]]
+        raise ValueError(
+            f"{who}: {name} is not finite\n"
+            f"  {name}{where} = {array[tuple(where)]}, wanted a finite number\n"
+            "  a derivative is checked at a point"
+        )
+    return array
+
+
+def real_arrays(inputs: Any, who: str) -> tuple[Array, ...]:
+    """A sequence of inputs, each by `real_array`."""
+    if not isinstance(inputs, Sequence) or isinstance(inputs, str) or len(inputs) == 0:
+        raise TypeError(
+            f"{who}: inputs are not a sequence of arrays\n"
+            f"  type(inputs) = {type(inputs).__name__}, wanted a tuple or list, one array for each argument of f\n"
+            "  for a single array x, pass (x,)"
+        )
+    return tuple(real_array(x, who, f"inputs[{i}]") for i, x in enumerate(inputs))
+
+
+def one_of(value: str, allowed: Sequence[str], who: str, name: str) -> str:
+    """`value` if it is among `allowed`.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if value not in allowed:
+        raise ValueError(f"{who}: no such {name}\n  {name} = {value!r}, wanted one of {', '.join(allowed)}")
+    return value
+
+
+def positive(value: float, who: str, name: str) -> float:
+    """`value` if it is a number above 0.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if not value > 0:
+        raise ValueError(f"{who}: {name} is not positive\n  {name} = {value!r}, wanted a number above 0")
+    return value
+
+
+@dataclass
+class Counted:
+    """The user's function with its calls counted and its answers made arrays.
+
+    Raises
+    ------
+    TypeError
+        If it answers anything but real floating numbers.
+    ValueError
+        If the shape of its answer changes from call to call.
+    """
+
+    function: Callable[..., Any]
+    who: str
+    calls: int = 0
+    shape: tuple[int, ...] | None = field(default=None)
+
+    def __call__(self, *inputs: Array) -> Array:
+        """The answer as an array."""
+        self.calls += 1
+        with np.errstate(all="ignore"):
+            output = np.asarray(self.function(*inputs))
+        if output.dtype.kind != "f":
+            raise TypeError(
+                f"{self.who}: f does not return real floating numbers\n"
+                f"  f(*inputs).dtype = {output.dtype}, wanted float16, float32, float64 or longdouble\n"
+                "  whole numbers have no derivative, and a complex output is two real ones"
+            )
+        if self.shape is None:
+            self.shape = output.shape
+        if output.shape != self.shape:
+            raise ValueError(
+                f"{self.who}: the shape of f(*inputs) changes from call to call\n"
+                f"  f(*inputs).shape = {output.shape}, before it was {self.shape}\n"
+                "  a derivative needs one output space"
+            )
+        return output

@@ -1,0 +1,309 @@
+"""Checks: a claimed gradient, vjp, jvp or Hessian product against evidence that knows its own error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck import conduct as conduct_of
+from gradcheck.arguments import METHODS, Counted, one_of, positive, real_array, real_arrays
+from gradcheck.directions import gaussian
+from gradcheck.estimate import Array
+from gradcheck.probes import exact
+from gradcheck.trial import Claim, Trial
+from gradcheck.verdict import Check, Comparison, Verdict, Worst, decide
+
+Function = Callable[..., Any]
+
+#: Cotangents read off the same samples, and how they are called in reports.
+LABELS = ("dense", "sparse", "one element")
+
+
+def check_vjp(
+    f: Function,
+    vjp: Function,
+    inputs: Sequence[Any],
+    *,
+    seed: int = 0,
+    cotangent: Any = None,
+    method: str = "auto",
+    linear_in: Sequence[int] = (),
+    names: Sequence[str] | None = None,
+    wanted: float | None = None,
+    budget: int = 120,
+    directions: int = 2,
+    conduct: bool = True,
+    strict: bool = False,
+) -> Check:
+    """Whether `vjp` is the pullback of `f` at `inputs`, for each input by itself.
+
+    Parameters
+    ----------
+    f : callable
+        f(*inputs) -> ndarray or scalar of real floating numbers.
+    vjp : callable
+        vjp(cotangent, *inputs) -> one gradient for each input, of its shape (None: not offered).
+    inputs : sequence of ndarray
+        The point.
+    seed : int
+        Decides every direction and cotangent.
+    cotangent : ndarray of the shape of f(*inputs), optional
+        Instead of a Gaussian one.
+    method : str
+        "auto", "exact", "complex_step", "spectral" or "differences".
+    linear_in : sequence of int
+        Inputs in which f is affine with the others fixed: checked on whole numbers, to the bit.
+    names : sequence of str, optional
+        Of the inputs, for messages.
+    wanted : float, optional
+        Error of interest relative to the norm of a gradient: what a pass must be able to see. By default 1e-6 in
+        float64, 1e-4 in float32, 0.1 in float16.
+    budget : int
+        Calls of f that an input may cost.
+    directions : int
+        Independent directions for each input.
+    conduct : bool
+        Whether to examine what else a vjp owes its caller (`gradcheck.conduct`).
+    strict : bool
+        Whether sharing memory with an argument is a failure rather than a note.
+
+    Returns
+    -------
+    Check
+        `parts` has one Check for each input.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For inputs that are not finite real arrays, and unknown options.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(-2.0, 2.0, 6).reshape(2, 3)
+    >>> check_vjp(np.sin, lambda c, x: c * np.cos(x), (x,)).verdict.value
+    'pass'
+    >>> check_vjp(np.sin, lambda c, x: c * np.sin(x), (x,)).verdict.value
+    'fail'
+    """
+    arrays = real_arrays(inputs, "check_vjp")
+    one_of(method, METHODS, "check_vjp", "method")
+    task = _Task(
+        Counted(f, "check_vjp"), vjp, arrays, tuple(names or _names(len(arrays))), seed, wanted, budget, directions, method
+    )
+    return task.check(cotangent, tuple(linear_in), conduct, strict)
+
+
+def _names(count: int) -> tuple[str, ...]:
+    return ("x",) if count == 1 else tuple(f"inputs[{i}]" for i in range(count))
+
+
+@dataclass
+class _Task:
+    """One call of check_vjp: the functions, the point and the options."""
+
+    f: Counted
+    vjp: Function
+    inputs: tuple[Array, ...]
+    names: tuple[str, ...]
+    seed: int
+    wanted: float | None
+    budget: int
+    directions: int
+    method: str
+
+    def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
+        """Form and conduct first, then every input by itself; the gravest of their verdicts."""
+        centre = self.f(*self.inputs)
+        if not np.isfinite(centre).all():
+            return self.blank(Verdict.INCONCLUSIVE, "f is not finite at the inputs: no derivative to compare with")
+        cotangents = _cotangents(centre, cotangent, self.rng(0))
+        seen = conduct_of.examine(
+            self.vjp,
+            cotangents[0].copy(),
+            self.inputs,
+            seed=self.seed,
+            names=self.names,
+            magnitude=float(np.abs(cotangents[0] * centre).sum()),
+            strict=strict,
+        )
+        faults = [f for f in seen.faults if conduct or f.kind in ("form", "finite", "mutation")]
+        claims = self.claims(seen, cotangents)
+        parts = tuple(
+            self.part(i, claim, centre, cotangents, i in linear_in, [f for f in faults if f.input == i])
+            for i, claim in enumerate(claims)
+        )
+        return self.whole(parts, [f for f in faults if f.input is None])
+
+    def claims(self, seen: conduct_of.Conduct, cotangents: Array) -> list[Claim | None]:
+        """What is claimed of each input for all cotangents; None where nothing usable is offered."""
+        offered = [g is not None and bool(np.isfinite(g).all()) for g in seen.gradients]
+        answers = [seen.gradients]
+        if any(offered):
+            answers += [_answer(self.vjp, c, self.inputs) for c in cotangents[1:]]
+        claims: list[Claim | None] = []
+        for i, usable in enumerate(offered):
+            first, rounding = seen.gradients[i], seen.rounding[i]
+            if not usable or first is None or rounding is None:
+                claims.append(None)
+                continue
+            stack = np.stack([np.asarray(a[i], dtype=np.float64) for a in answers])
+            claims.append(Claim(stack, _spread_rounding(stack, rounding, cotangents)))
+        return claims
+
+    def part(
+        self,
+        i: int,
+        claim: Claim | None,
+        centre: Array,
+        cotangents: Array,
+        linear: bool,
+        faults: list[conduct_of.Fault],
+    ) -> Check:
+        """The check of one input."""
+        fatal = [f for f in faults if f.severity == "fail"]
+        notes = tuple(f.message for f in faults if f not in fatal[:1])
+        blank = self.blank(Verdict.FAIL, "", i, notes)
+        if claim is None:
+            if fatal:
+                return replace(blank, reason=fatal[0].message)
+            return replace(blank, verdict=Verdict.INCONCLUSIVE, reason="not offered")
+        found = self.exactly(i, blank) if linear and self.method in ("auto", "exact") else None
+        found = found or self.numerically(i, claim, centre, cotangents, blank)
+        if fatal and found.verdict is not Verdict.FAIL:
+            return replace(found, verdict=Verdict.FAIL, reason=fatal[0].message)
+        return found
+
+    def exactly(self, i: int, blank: Check) -> Check | None:
+        """Evidence on whole numbers, or None where f is not exact there."""
+
+        def gradient(cotangent: Array, *whole: Array) -> Any:
+            return _answer(self.vjp, cotangent, whole)[i]
+
+        found = exact.probe(self.f, gradient, self.inputs, i, self.rng(1, i))
+        if not found.applies:
+            return None
+        told = replace(
+            blank,
+            evidence="exact",
+            resolution=0.0,
+            miss_probability=found.miss_probability,
+            evaluations=found.evaluations,
+        )
+        if found.equal:
+            return replace(told, verdict=Verdict.PASS, reason="equal to the bit on whole numbers")
+        return replace(
+            told,
+            reason=f"on whole numbers ⟨f(x + d) − f(x), ȳ⟩ = {found.left:.17g}, but ⟨d, vjp(ȳ)⟩ = {found.right:.17g}",
+        )
+
+    def numerically(self, i: int, claim: Claim, centre: Array, cotangents: Array, blank: Check) -> Check:
+        """Evidence from a numeric derivative along random directions."""
+
+        def moved(x: Array) -> Array:
+            return self.f(*self.inputs[:i], x, *self.inputs[i + 1 :])
+
+        trial = Trial(moved, self.inputs[i], cotangents, LABELS, claim, centre, self.rng(2, i))
+        trial.run(self.directions, self.budget)
+        wanted = self.wanted or trial.wanted()
+        verdict, reason = decide(trial.rounds, wanted)
+        flat = [c for comparisons in trial.rounds for c in comparisons]
+        resolution = min(c.resolution for c in flat)
+        worst = max(flat, key=lambda c: c.excess)
+        zero = claim.is_rounding(0) and verdict is Verdict.PASS
+        return replace(
+            blank,
+            verdict=verdict,
+            reason="zero everywhere probed: a pass that proves little" if zero else reason,
+            evidence="spectral",
+            resolution=resolution,
+            miss_probability=math.prod(c.escapes(2 * wanted) for c in (r[0] for r in trial.rounds)),
+            worst=_worst(worst) if verdict is not Verdict.PASS else None,
+            evaluations=trial.evaluations,
+            zero_everywhere=zero,
+        )
+
+    def whole(self, parts: tuple[Check, ...], faults: list[conduct_of.Fault]) -> Check:
+        """All inputs together: the gravest verdict, the coarsest resolution."""
+        grave = min(parts, key=lambda p: _GRAVEST.index(p.verdict))
+        fatal = [f for f in faults if f.severity == "fail"]
+        whole = self.blank(grave.verdict, grave.reason)
+        if fatal and grave.verdict is not Verdict.FAIL:
+            whole = replace(whole, verdict=Verdict.FAIL, reason=fatal[0].message)
+        return replace(
+            whole,
+            subject=grave.subject if len(parts) == 1 or grave.verdict is not Verdict.PASS else whole.subject,
+            evidence="+".join(dict.fromkeys(p.evidence for p in parts if p.evidence)),
+            resolution=max(p.resolution for p in parts),
+            miss_probability=max(p.miss_probability for p in parts),
+            diagnosis=grave.diagnosis,
+            worst=grave.worst,
+            wrong=grave.wrong,
+            notes=tuple(f.message for f in faults if f not in fatal[:1]) + (grave.notes if len(parts) == 1 else ()),
+            parts=parts,
+            evaluations=self.f.calls,
+            zero_everywhere=all(p.zero_everywhere for p in parts),
+        )
+
+    def blank(self, verdict: Verdict, reason: str, i: int | None = None, notes: tuple[str, ...] = ()) -> Check:
+        """A check that has seen nothing yet."""
+        subject = "d f" if i is None else f"d f / d {self.names[i]}"
+        shape = self.inputs[i].shape if i is not None else ()
+        dtype = str(self.inputs[i or 0].dtype)
+        return Check(
+            verdict, subject, "", math.inf, 1.0, reason, notes=notes, seed=self.seed, dtype=dtype, shape=shape
+        )
+
+    def rng(self, *stream: int) -> np.random.Generator:
+        """A generator of its own for every purpose, so that one probe more or less moves no other."""
+        return np.random.default_rng([self.seed, *stream])
+
+
+_GRAVEST = (Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+def _cotangents(centre: Array, given: Any, rng: np.random.Generator) -> Array:
+    """Cotangents in the dtype of the output: the given one, else a dense, a sparse and a one-element one.
+
+    Shape (cotangents, *shape of the output). A dense one alone lets pass what is wrong only for single elements.
+    """
+    if given is not None:
+        cotangent = real_array(given, "check_vjp", "cotangent")
+        if cotangent.shape != centre.shape:
+            raise ValueError(
+                "check_vjp: the cotangent does not fit the output\n"
+                f"  cotangent.shape = {cotangent.shape}, wanted {centre.shape}, the shape of f(*inputs)\n"
+                "  a cotangent weighs every element of the output"
+            )
+        return cotangent[None].astype(centre.dtype)
+    if centre.size == 1:
+        return np.full((1, *centre.shape), rng.uniform(0.5, 2.0)).astype(centre.dtype)
+    dense = gaussian(centre.shape, rng)
+    single = np.zeros(centre.size)
+    single[rng.integers(centre.size)] = 1.0
+    sparse = gaussian(centre.shape, rng) * (rng.random(centre.shape) < 0.1)
+    return np.stack([dense, sparse, single.reshape(centre.shape)]).astype(centre.dtype)
+
+
+def _answer(vjp: Function, cotangent: Array, inputs: Sequence[Array]) -> tuple[Any, ...]:
+    """One more call of a vjp, as a tuple."""
+    with np.errstate(all="ignore"):
+        answer = vjp(cotangent.copy(), *[x.copy() for x in inputs])
+    return tuple(answer) if isinstance(answer, tuple | list) and len(inputs) == len(answer) else (answer,)
+
+
+def _spread_rounding(stack: Array, rounding: Array, cotangents: Array) -> Array:
+    """Rounding for every cotangent from that measured for the first: in proportion to sizes, element by element."""
+    sizes = np.linalg.norm(cotangents.reshape(len(cotangents), -1).astype(np.float64), axis=1)
+    shares = (sizes / sizes[0] if sizes[0] > 0 else np.ones(len(sizes))).reshape(-1, *[1] * rounding.ndim)
+    first = np.abs(stack[0])
+    relative = float(np.median(rounding[first > 0] / first[first > 0])) if np.any(first > 0) else 0.0
+    return np.maximum(rounding * shares, relative * np.abs(stack))
+
+
+def _worst(comparison: Comparison) -> Worst:
+    return Worst(None, comparison.analytic, comparison.rounding, comparison.estimate, comparison.cotangent)

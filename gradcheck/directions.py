@@ -1,0 +1,58 @@
+"""Seeded directions, and steps along them that floating point takes exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.estimate import Array
+
+
+def gaussian(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Independent standard normal numbers, shape `shape`, float64.
+
+    A fixed error e of a gradient is seen as ⟨e, v⟩, which is normal with deviation ‖e‖: it hides below r with
+    probability about 0.8 r / ‖e‖, whatever the size of the array.
+    """
+    return np.asarray(rng.standard_normal(shape))
+
+
+def integers(shape: tuple[int, ...], limit: int, rng: np.random.Generator, *, nonzero: bool = False) -> Array:
+    """Independent uniform integers in [−limit, limit] as float64, without 0 if `nonzero`."""
+    drawn = rng.integers(-limit, limit, shape) if nonzero else rng.integers(-limit, limit + 1, shape)
+    if nonzero:
+        drawn = np.where(drawn >= 0, drawn + 1, drawn)
+    return np.asarray(drawn, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Displacements of `point` along `direction` that are representable, whatever the position.
+
+    `point + position * quantum(exponent)` is exact for whole positions up to `grid` in size: the quantum is rounded
+    to whole units in the last place of the largest number on the segment. The price is that the direction is
+    `quantum(exponent) / 2**exponent`, close to the one asked for but not it; compare with that.
+
+    Examples
+    --------
+    >>> steps = Steps(np.array([1.0, 1e8]), np.array([0.3, 0.7]), grid=1459)
+    >>> q = steps.quantum(-14)
+    >>> bool(np.all((steps.point + 1459 * q) - steps.point == 1459 * q))
+    True
+    """
+
+    point: Array
+    direction: Array
+    grid: int
+
+    def quantum(self, exponent: int) -> Array:
+        """The step of one position, in the dtype of the point."""
+        size = self.point.dtype.type(2.0**exponent)
+        reach = np.abs(self.point) + self.grid * size * np.abs(self.direction)
+        unit = np.spacing(reach)
+        return np.asarray(np.rint(self.direction * size / unit) * unit)
+
+    def taken(self, exponent: int) -> Array:
+        """The direction that the steps really have, float64."""
+        return self.quantum(exponent).astype(np.float64) / 2.0**exponent

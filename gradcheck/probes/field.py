@@ -1,0 +1,86 @@
+"""Lines through the inputs of array functions: φ_m(t) = ⟨ȳ_m, f(x + t v)⟩ for several cotangents at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.directions import Steps
+from gradcheck.estimate import Array
+from gradcheck.probes.line import Sample
+
+#: Grid by the significant bits of the dtype: as fine as the dtype can step along, see `Steps`.
+GRIDS = {np.dtype(np.float64): 1459, np.dtype(np.float32): 181, np.dtype(np.float16): 23}
+
+
+@dataclass
+class FieldLine:
+    """φ_m(t) = ⟨cotangents[m], f(point + t direction)⟩ less its value at t = 0.
+
+    Differences are taken element by element before they are summed, so that a large offset common to both sides
+    costs nothing. `floor` is the rounding of the outputs to their own dtype, u · ‖ȳ ∘ y‖.
+
+    Parameters
+    ----------
+    function : callable
+        f(x) -> ndarray or scalar.
+    point, direction : ndarray of one shape
+        The notes' x, and v.
+    cotangents : ndarray, shape (channels, *shape of f(x))
+        Nothing for a scalar function: the single cotangent 1.
+    """
+
+    function: Callable[[Any], Any]
+    point: Array
+    direction: Array
+    cotangents: Array | None = None
+    evaluations: int = 0
+    centre: Array | None = None
+    steps: Steps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.grid = GRIDS.get(self.point.dtype, 1459)
+        self.steps = Steps(self.point, self.direction, self.grid)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """From the shortest step that the numbers can take to the longest that stays finite."""
+        return self.shortest(), 900
+
+    def shortest(self) -> int:
+        """Exponent at which one quantum is a few units in the last place for the median element that moves."""
+        moving = self.direction != 0
+        if not moving.any():
+            return -1000
+        ratio = np.spacing(np.abs(self.point[moving])) / np.abs(self.direction[moving])
+        return int(np.ceil(np.log2(float(np.median(ratio))))) + 1
+
+    def scale(self) -> float:
+        """Length of t over which the point moves by its own size; 1 at the origin."""
+        v = float(np.sqrt(np.mean(np.square(self.direction, dtype=np.float64))))
+        x = float(np.sqrt(np.mean(np.square(self.point, dtype=np.float64))))
+        return x / v if x > 0 and v > 0 else 1.0
+
+    def sample(self, position: int, exponent: int) -> Sample:
+        """φ at `position` quanta, less φ at the centre, for every cotangent."""
+        if self.centre is None:
+            self.centre = self.call(self.point)
+        if position == 0:
+            output = self.centre
+        else:
+            output = self.call(self.point + self.point.dtype.type(position) * self.steps.quantum(exponent))
+        change = output.astype(np.float64) - self.centre
+        unit = np.finfo(output.dtype).eps / 2
+        if self.cotangents is None:
+            return Sample(change.reshape(1), unit * np.abs(output.astype(np.float64)).reshape(1))
+        flat = self.cotangents.reshape(len(self.cotangents), -1)
+        return Sample(flat @ change.ravel(), unit * np.sqrt(flat**2 @ output.astype(np.float64).ravel() ** 2))
+
+    def call(self, point: Array) -> Array:
+        """One evaluation, as an array."""
+        self.evaluations += 1
+        with np.errstate(all="ignore"):
+            return np.asarray(self.function(point))

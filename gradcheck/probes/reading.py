@@ -1,0 +1,222 @@
+"""What one set of Chebyshev samples says of a derivative: its value, noise, truncation, and whether to believe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import t as student
+
+from gradcheck.estimate import Array, Estimate, Finding
+from gradcheck.probes.nodes import Nodes
+
+#: Coefficients that end below this multiple of the unavoidable rounding of f's outputs end in rounding; a level
+#: stretch above it must show itself as noise between close neighbours too.
+UNSUSPICIOUS = 8.0
+
+#: Coefficients above this multiple of the noise level count as signal. One of 17 normal deviates exceeds it in
+#: about 1 of 1,000 sets; using one too many costs little, since its share of the noise is in the bound.
+SIGNAL = 4.0
+
+#: Fall from one quarter of the coefficients to the next that counts as geometric, by the number of samples. A kink
+#: (k**-2) falls to 4/9 over the last two quarters, a jump (k**-1) to 2/3; noise falls so far by accident with a
+#: chance of about the m-th power for a quarter of m coefficients, hence the stricter limits for fewer.
+GEOMETRIC = {5: 0.0, 9: 0.04, 17: 0.1, 33: 0.25}
+
+#: Level, beside the largest coefficient, up to which a staircase passes for noise. A coarser one is a row of jumps.
+FINE = 0.01
+
+#: Ratio of the 1-norm of a derivative row to its 2-norm, at most (33 samples): what a bounded error of the worst
+#: signs can reach beside one of random signs.
+WORST = 4.0
+
+#: Deviations that normal noise of known size exceeds with a probability below 1e-8.
+NORMAL = 6.0
+
+#: What the coefficients may hide of rounding inside f, as a multiple of what they show.
+HIDDEN = 64.0
+
+#: Chance that the noise part of a bound is exceeded, for normal noise of unknown size.
+RISK = 1e-7
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One channel of one segment.
+
+    `used` coefficients stand above the noise, whose size a sample is `level` (`measured` where it was not raised to the
+    floor), `norm` the deviation of the derivative for one unit of it; `rate` is the fall from one of the
+    used coefficients to the next, `fall` the fall over the last two quarters, `top` the largest coefficient but c_0,
+    `floor` the rounding that a sample cannot avoid; `suspicious` means that the level is
+    noise only if it shows itself between close neighbours; `resolved` that the estimate's bound can be believed; `stairs` that f is a staircase with steps as small as the
+    noise.
+    """
+
+    estimate: Estimate
+    used: int
+    level: float
+    measured: float
+    rate: float
+    fall: float
+    top: float
+    floor: float
+    norm: float
+    falling: bool
+    suspicious: bool
+    resolved: bool
+    stairs: bool = False
+
+    @property
+    def constant(self) -> bool:
+        """Whether all samples are equal to the bit."""
+        return self.top == 0.0
+
+    @property
+    def fine(self) -> bool:
+        """Whether the level is small beside signal and value: steps of a fine staircase, not those of a coarse one."""
+        value = self.floor / (np.finfo(float).eps / 2)
+        return bool(self.level < FINE * min(self.top, value))
+
+    def excess(self, wanted: int) -> float:
+        """Bits by which h is too long for the signal to end within `wanted` coefficients."""
+        quarter = (self.estimate.points - 1) // 4
+        if self.fall >= 0.9 or self.fall <= 0 or self.top <= 0:
+            return 100.0
+        rate = self.fall ** (1.0 / quarter)
+        return float(np.log2(rate) - np.log2(max(self.floor / self.top, 1e-17)) / wanted)
+
+    def with_noise(self, spread: float, freedom: int = 0, inner: float = 0.0) -> Reading:
+        """The same reading, with noise of at least this deviation a sample (from `freedom` coefficients) in its bound.
+
+        Rounding of f's output is bounded, so it enters with the factor that covers a bounded error of the worst
+        signs; noise of unknown law enters with Student's quantile.
+        """
+        quantile = float(student.isf(RISK / 2, max(freedom, 2))) if freedom else NORMAL
+        noise = self.norm * max(quantile * spread, WORST * self.floor, NORMAL * inner, 0.0)
+        noise = max(noise, self.estimate.noise)
+        bound = noise + self.estimate.truncation
+        return replace(self, estimate=replace(self.estimate, noise=noise, bound=bound))
+
+    def refused(self) -> Reading:
+        """The same reading, with a bound that claims nothing."""
+        return replace(self, resolved=False, suspicious=False)
+
+    def room(self, wanted: int) -> float:
+        """Factor by which h can grow until the signal takes `wanted` coefficients; below 1 where it has too many."""
+        if self.used >= wanted or self.rate <= 0.0:
+            return 1.0 if self.used >= wanted else 256.0
+        return float(self.rate ** (self.used / wanted - 1.0))
+
+
+def read(values: Array, floor: float, scale: float, nodes: Nodes, half: float) -> Reading:
+    """The derivative at the centre from `values` (count,) at the nodes of a segment of half length `half`.
+
+    Parameters
+    ----------
+    values : ndarray, shape (count,)
+        φ at the nodes, less φ(0).
+    floor : float
+        Rounding of a value that cannot be avoided.
+    scale : float
+        Length over which the point moves by its own size.
+    nodes : Nodes
+        Where the samples were taken.
+    half : float
+        Half length h of the segment.
+    """
+    count = len(values)
+    sizes = np.abs(nodes.coefficients @ values) / nodes.scale
+    quarters = _quarters(sizes)
+    level = max(_tail(sizes), floor)
+    used = _used(sizes, level)
+    fall = float(quarters[2] / quarters[1]) if quarters[1] > 0 else 0.0
+    limit = GEOMETRIC[count]
+    ended = bool(quarters[2] <= UNSUSPICIOUS * floor)
+    falling = not ended and fall <= limit and bool(quarters[1] <= 2 * limit * quarters[0])
+    kept = count if falling else max(used, 2)
+    level_stretch = 2 <= used <= (count + 1) // 2
+    spread = float(np.sqrt(np.mean(np.square(sizes[kept:])))) if kept < count else level
+    reading = Reading(
+        _estimate(values, sizes, level, kept, falling, nodes, half),
+        kept if falling else used,
+        level,
+        spread,
+        _rate(sizes, used),
+        fall,
+        float(sizes[1:].max()),
+        floor,
+        float(nodes.slope_norms[kept]) / half,
+        falling,
+        suspicious=not (ended or falling) and level_stretch,
+        resolved=ended or falling or level_stretch,
+    )
+    return reading.with_noise(0.0 if falling else spread, count - kept, _inner(reading, scale))
+
+
+def _inner(reading: Reading, scale: float) -> float:
+    """Rounding of the argument inside f, u |x| |f'|, as far as the coefficients leave room for it.
+
+    f may round its argument (to form c x, say) without showing it: evenly spaced arguments can round alike. It also
+    may not (x − p is exact near p), so what the coefficients show limits what they may hide.
+    """
+    argument = np.finfo(float).eps / 2 * scale * abs(reading.estimate.value)
+    return float(min(argument, HIDDEN * max(reading.measured, reading.floor)))
+
+
+def _quarters(sizes: Array) -> Array:
+    """Largest coefficient in the second, third and last quarter."""
+    last = len(sizes) - 1
+    edges = (last // 4, last // 2, 3 * last // 4, last + 1)
+    return np.array([sizes[a:b].max() for a, b in zip(edges, edges[1:], strict=False)])
+
+
+def _tail(sizes: Array) -> float:
+    """Root mean square of the last third."""
+    return float(np.sqrt(np.mean(sizes[-(len(sizes) // 3) :] ** 2)))
+
+
+def _used(sizes: Array, level: float) -> int:
+    above = np.flatnonzero(sizes > SIGNAL * level)
+    return int(above[-1]) + 1 if above.size else 0
+
+
+def _rate(sizes: Array, used: int) -> float:
+    """Geometric fall a coefficient from the largest to the last used one; 0 where there is none to see."""
+    if used < 3:
+        return 0.0
+    top = int(np.argmax(sizes[1:used])) + 1
+    steps = max(used - 1 - top, 1)
+    return float(min(max(sizes[used - 1] / sizes[top], 1e-300) ** (1.0 / steps), 0.99))
+
+
+def _estimate(
+    values: Array, sizes: Array, level: float, kept: int, falling: bool, nodes: Nodes, half: float
+) -> Estimate:
+    """The value and its truncation; the noise comes with `Reading.with_noise`."""
+    truncation = _truncation(sizes, level, kept, falling, nodes) / half
+    return Estimate(
+        value=float(nodes.slopes[kept] @ values) / half,
+        bound=truncation,
+        method="spectral",
+        points=len(values),
+        step=half,
+        noise=0.0,
+        truncation=truncation,
+        finding=Finding.SMOOTH,
+        coefficients=tuple(float(c) for c in sizes * nodes.scale),
+    )
+
+
+def _truncation(sizes: Array, level: float, kept: int, falling: bool, nodes: Nodes) -> float:
+    """Derivative, times h, of a geometric continuation of the coefficients that were not used.
+
+    What was cut off lay below the level; what the points alias onto the used ones is no larger than what follows.
+    """
+    last = len(sizes) - 1
+    if falling:
+        quarters = _quarters(sizes)
+        rate = float(min((quarters[2] / quarters[1]) ** (4.0 / last), 0.9))
+        first = float(sizes[-3:].max()) * nodes.scale[1]
+        return 2.0 * first * (2 * last * rate / (1 - rate) + rate / (1 - rate) ** 2)
+    rate = min(_rate(sizes, kept), 0.9)
+    return float(level * nodes.scale[1] * (kept * rate / (1 - rate) + rate / (1 - rate) ** 2))

@@ -1,0 +1,154 @@
+"""Trials: one input of one function, probed along seeded directions and compared with its claimed gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradcheck.directions import gaussian
+from gradcheck.estimate import Array, Estimate
+from gradcheck.probes import spectral
+from gradcheck.probes.field import FieldLine
+from gradcheck.verdict import BLATANT, Comparison
+
+#: Bound, relative to the gradient, at which a probe stops: what the verdicts need, with room to spare.
+GOAL = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5, np.dtype(np.float16): 1e-2}
+
+#: Error of interest, relative to the gradient's norm, that a pass must be able to see.
+WANTED = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-4, np.dtype(np.float16): 0.1}
+
+#: Calls kept back, of an input's budget, for finding out where a gradient is wrong.
+RESERVE = 40
+
+#: Calls that the shortest look along a direction takes, beside the centre.
+LEAST = 8
+
+#: Evaluations that the first direction may use of what is not kept back.
+FIRST_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a vjp claims of one input: a gradient for each cotangent, with its rounding.
+
+    Parameters
+    ----------
+    gradients : ndarray, shape (cotangents, *shape of the input)
+    rounding : ndarray, the same shape
+        How much of each element may be rounding.
+    """
+
+    gradients: Array
+    rounding: Array
+
+    def along(self, direction: Array, channel: int) -> tuple[float, float]:
+        """⟨g, v⟩ and the rounding in it: of the elements (independent), of the products, and of their sum."""
+        products = (self.gradients[channel] * direction).ravel()
+        total = float(np.sum(products))
+        own = 3.0 * float(np.linalg.norm((self.rounding[channel] * direction).ravel()))
+        size = float(np.abs(products).sum())
+        return total, own + np.finfo(float).eps * (math.log2(products.size) + 2) * size
+
+    def norm(self, channel: int) -> float:
+        """‖g‖ in the 2-norm."""
+        return float(np.linalg.norm(self.gradients[channel].astype(np.float64).ravel()))
+
+    def is_rounding(self, channel: int) -> bool:
+        """Whether nothing but rounding is left of the gradient."""
+        own = float(np.linalg.norm(self.rounding[channel].ravel()))
+        return self.norm(channel) <= own
+
+
+@dataclass
+class Trial:
+    """One input: its function (the others fixed), where it stands, and what is claimed.
+
+    `rounds` grows with every direction; `step` is the half length that served last.
+    """
+
+    function: Callable[[Array], Array]
+    point: Array
+    cotangents: Array
+    labels: Sequence[str]
+    claim: Claim
+    centre: Array
+    rng: np.random.Generator
+    rounds: list[list[Comparison]] = field(default_factory=list)
+    evaluations: int = 0
+    step: float = 0.25
+    exponent: int = 0
+
+    def run(self, directions: int, budget: int) -> None:
+        """Probe along `directions` directions; one more where a small difference wants a second opinion."""
+        left = max(budget - RESERVE, 20)
+        for k in range(directions):
+            share = left * FIRST_SHARE if k == 0 and directions > 1 else left
+            left -= self.probe(int(share))
+            if self.blatant or left < LEAST:
+                break
+        if self.differing == 1 and not self.blatant:
+            self.probe(max(left, LEAST))
+
+    @property
+    def blatant(self) -> bool:
+        """Whether a difference needs no second opinion."""
+        return any(c.excess > BLATANT for comparisons in self.rounds for c in comparisons)
+
+    @property
+    def differing(self) -> int:
+        """Directions along which claim and measurement differ."""
+        return sum(any(c.differs for c in comparisons) for comparisons in self.rounds)
+
+    def probe(self, budget: int) -> int:
+        """Compare along one more Gaussian direction; the calls that it cost."""
+        direction = gaussian(self.point.shape, self.rng) * self.size()
+        line = FieldLine(self.function, self.point, direction, self.cotangents, centre=self.centre)
+        answers = spectral.probe(line, start=self.step, goal=self.goals(), budget=budget)
+        self.rounds.append([self.compare(line, m, estimate, e) for m, (estimate, e) in enumerate(answers)])
+        main, self.exponent = answers[0]
+        self.step = main.step if main.step > 0 else self.step
+        self.evaluations += line.evaluations
+        return line.evaluations
+
+    def compare(self, line: FieldLine, channel: int, estimate: Estimate, exponent: int) -> Comparison:
+        """The claim along the direction that was really taken, beside what was measured."""
+        taken = line.steps.taken(exponent)
+        analytic, rounding = self.claim.along(taken, channel)
+        length = float(np.linalg.norm(taken.ravel())) / math.sqrt(taken.size)
+        norm = self.claim.norm(channel)
+        if self.claim.is_rounding(channel):
+            # an error as large as nothing at all is no scale: that of a function that varies by its own size is
+            norm = max(norm, self.natural() / self.size() / math.sqrt(self.point.size))
+        scale = norm * length
+        return Comparison(analytic, rounding, estimate, scale, self.labels[channel])
+
+    def size(self) -> float:
+        """Typical size of the point's elements, to which a step is measured; 1 at the origin."""
+        size = float(np.sqrt(np.mean(np.square(self.point, dtype=np.float64))))
+        return size if size > 0 else 1.0
+
+    def natural(self) -> float:
+        """The directional derivative of a function that changes by its own size when the point does."""
+        flat = self.cotangents[0].ravel() * self.centre.astype(np.float64).ravel()
+        return float(np.linalg.norm(flat))
+
+    def goals(self) -> Array:
+        """Bounds to stop at: a share of what the gradient claims; for a gradient of zero, of its natural size.
+
+        Only the dense cotangent drives the search: the others are read off the same samples.
+        """
+        share = GOAL.get(self.coarsest(), 1e-11)
+        claimed = self.claim.norm(0) * self.size()
+        goal = share * claimed if not self.claim.is_rounding(0) else share * max(claimed, self.natural())
+        return np.array([goal] + [math.inf] * (len(self.cotangents) - 1))
+
+    def coarsest(self) -> np.dtype[np.floating]:
+        """The coarser dtype of input and output."""
+        return max(self.point.dtype, self.centre.dtype, key=lambda d: float(np.finfo(d).eps))
+
+    def wanted(self) -> float:
+        """Error of interest by default."""
+        return WANTED.get(self.coarsest(), 1e-6)
