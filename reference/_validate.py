@@ -54,7 +54,8 @@ class Axes:
         """The array, when it is floating, its axes are these and their sizes agree with those known."""
         array = self.floating(name, value)
         wanted = axes.split()
-        self._seen.append(f"{name}.shape = {array.shape}, wanted ({', '.join(wanted)})")
+        names = ", ".join(wanted) + "," * (len(wanted) == 1)
+        self._seen.append(f"{name}.shape = {array.shape}, wanted ({names})")
         if array.ndim != len(wanted):
             self._fail(
                 f"{name} has the wrong number of axes", f"axes = {array.ndim}, but must be {len(wanted)}"
@@ -62,6 +63,10 @@ class Axes:
         for axis, size in zip(wanted, array.shape, strict=True):
             self._bind(name, axis, size)
         return array
+
+    def number(self, name: str, value: Any) -> Any:
+        """The lone floating number, as Python's own: it widens no dtype that it meets."""
+        return self.take(name, value, "").item()
 
     def take_any(self, name: str, value: Any) -> Array:
         """The array, of any shape that is not empty, when its dtype is floating."""

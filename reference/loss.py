@@ -64,7 +64,7 @@ class SquaredError:
     def vjp(cotangent: Any, y: Array, t: Array) -> tuple[Array, Array]:
         """The cotangent, a scalar, times y - t and times t - y (L2)."""
         y, t = _pair("squared_error.vjp", y, t)
-        cotangent = Axes("squared_error.vjp").take("cotangent", cotangent, "")
+        cotangent = Axes("squared_error.vjp").number("cotangent", cotangent)
         return cotangent * squared_error_gradient(y, t), cotangent * squared_error_gradient(t, y)
 
 

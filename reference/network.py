@@ -136,8 +136,8 @@ def initialise(
 ) -> dict[str, Array]:
     """Random parameters to start from, by name, that leave the size of the signals about as it is.
 
-    Weights and kernels are normal with a variance of one over the fan-in; a combination's kernels count their
-    own map only, and its c are standard normal; beta is 1 / n², which makes sums into means; biases are zero.
+    Weights and kernels are normal with a variance of one over the fan-in (a combination: its map alone); c
+    is standard normal; beta is 1 / n², which makes sums into means; biases are zero.
 
     Parameters
     ----------
@@ -162,7 +162,8 @@ def _initial(layer: Layer, letter: str, size: Shape, rng: np.random.Generator) -
         return np.full(size, 1 / layer.n**2)
     if letter == "c":
         return rng.standard_normal(size)
-    fan_in = np.prod(size[1:]) if letter == "W" or isinstance(layer, Combination) else np.prod(size) / size[1]
+    own = letter == "W" or isinstance(layer, Combination)
+    fan_in = np.prod(size[1:]) if own else np.prod(size) / size[1]
     return np.asarray(rng.standard_normal(size) / np.sqrt(fan_in))
 
 
@@ -334,7 +335,7 @@ def vjp(cotangent: Any, x: Array, t: Array, *arrays: Array, architecture: Sequen
     The perturbations' gradients are the deltas. Arguments and errors as for `forward`; `cotangent` is a
     scalar.
     """
-    cotangent = Axes("network.vjp").take("cotangent", cotangent, "")
+    cotangent = Axes("network.vjp").number("cotangent", cotangent)
     x, t, parameters, perturbations = _named_arrays("network.vjp", x, t, arrays, architecture)
     records = run(architecture, parameters, x, perturbations)
     s = backward(architecture, parameters, records, t, cotangent)

@@ -68,7 +68,7 @@ def vjp(cotangent: Any, c: Array, lam: float = 1.0) -> tuple[Array]:
     """
     axes = Axes("sparsity.vjp")
     c = axes.take("c", c, _WEIGHTS)
-    return (axes.take("cotangent", cotangent, "") * sparsity_gradient(Softmax.forward(c), lam),)
+    return (axes.number("cotangent", cotangent) * sparsity_gradient(Softmax.forward(c), lam),)
 
 
 def sparsity_penalty(alpha: Array, lam: float = 1.0) -> Any:
