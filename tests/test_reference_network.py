@@ -90,6 +90,19 @@ def test_the_sparsity_terms_are_added():
     assert np.shape(network.forward(*arrays, architecture=without)) == ()
 
 
+def test_a_penalty_that_had_a_gradient_would_be_passed_on(monkeypatch):
+    # that of the sparsity term is zero, so that its sum with the error's says nothing: one of ones stands in
+    arrays = draw(NET_SHAPES)
+    place = list(network.parameter_shapes(NET, (3, 8, 7))).index("layer3.c") + 2
+    before = network.vjp(3.0, *arrays, architecture=NET)
+    monkeypatch.setattr(
+        network.Combination, "penalty_gradients", lambda layer, p: {"c": np.ones_like(p["c"])}
+    )
+    after = network.vjp(3.0, *arrays, architecture=NET)
+    for index, (new, old) in enumerate(zip(after, before, strict=True)):
+        assert np.max(np.abs(new - old - 3 * (index == place))) < 1e-13  # round-off of gradients of about ten
+
+
 def test_records_keep_what_the_way_back_needs():
     arrays = draw(NET_SHAPES)
     parameters = dict(zip(network.parameter_shapes(NET, (3, 8, 7)), arrays[2:], strict=False))

@@ -18,7 +18,7 @@ NET = (
     ("convolution", 3, (3, 2), "tanh", TABLE_ROWS),
     ("subsampling", 2, "sigmoid"),
     ("combination", 2, (2, 1), "scaled_tanh", 0.25),
-    ("convolution", 2, (1, 2), "sigmoid", None),
+    ("convolution", 2, (1, 2), "sigmoid", ((True, True), (False, True))),
     ("dense", 4, "tanh"),
     ("dense", 3, "identity"),
 )
