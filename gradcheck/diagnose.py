@@ -20,6 +20,9 @@ one agrees in d digits by chance with probability 10^−d, and up to a few hundr
 EPS = float(np.finfo(np.float64).eps)
 TINY = float(np.finfo(np.float64).tiny)
 
+Probe = tuple[Array, float, float]
+"""A direction, the right derivative along it, and its bound."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -93,7 +96,7 @@ def diagnose_by_probes(
     context: Context | None = None,
     seed: int = 0,
     count: int = 3,
-    known: Sequence[tuple[Array, float, float]] = (),
+    known: Sequence[Probe] = (),
 ) -> Diagnosis | None:
     """The same for a gradient too large to be measured: explained is what every probe agrees with.
 
@@ -114,7 +117,7 @@ def diagnose_by_probes(
     rng = np.random.default_rng(seed)
     directions = [rng.standard_normal(claimed.shape) for _ in range(count)]
     probes = [*known, *((v, *probe(v)) for v in directions)]
-    if all(abs(float(np.vdot(claimed, v)) - value) <= bound for v, value, bound in probes):
+    if all(abs(_dot(claimed, v) - value) <= bound for v, value, bound in probes):
         return None
     if np.isfinite(claimed).all():
         found = _explain(Clues(claimed, context or Context()), _Probed(claimed, probes))
@@ -209,7 +212,7 @@ class _Probed(NamedTuple):
     """A few directional derivatives of the right gradient are known."""
 
     claimed: Array
-    probes: Sequence[tuple[Array, float, float]]
+    probes: Sequence[Probe]
 
     def digits(self, turn: Turn) -> tuple[float, str]:
         with np.errstate(all="ignore"):
@@ -217,32 +220,31 @@ class _Probed(NamedTuple):
                 return self._with_number(turn.basis)
             if turn.inverse is not None:
                 undone = turn.inverse(self.claimed)
-                gain = max(1.0, float(np.linalg.norm(undone) / np.linalg.norm(self.claimed)))
-                return self._agreement(
-                    [self._left(undone, probe, gain) for probe in self.probes]
-                ), turn.detail
+                gain = max(1.0, _norm(undone) / max(_norm(self.claimed), TINY))
+                return self._agreement(self._left(undone, p, gain) for p in self.probes), turn.detail
             if turn.known is not None and np.array_equal(turn.known, self.claimed):
                 return np.inf, turn.detail
             return -1.0, ""
 
-    def _left(
-        self, array: Array, probe: tuple[Array, float, float], gain: float
-    ) -> tuple[float, float, float]:
+    def _left(self, array: Array, probe: Probe, gain: float) -> tuple[float, float, float]:
         """What of a probe's number an array leaves unexplained; what it may; the size of the number."""
         direction, value, bound = probe
-        left = float(np.vdot(array, direction)) - value
-        return left, gain * bound + 16 * EPS * float(np.vdot(np.abs(array), np.abs(direction))), abs(value)
+        terms = _norm(array) * _norm(direction)  # at least Σ|array||direction|
+        return _dot(array, direction) - value, gain * bound + 16 * EPS * terms, abs(value)
 
-    def _agreement(self, each: Sequence[tuple[float, float, float]], free: int = 0) -> float:
-        if not all(abs(left) <= allowed for left, allowed, _ in each):
-            return -1.0
-        digits = sorted(np.log10(max(size, TINY) / max(allowed, TINY)) for _, allowed, size in each)
-        return float(sum(max(d, 0.0) for d in digits[: len(digits) - free]))
+    def _agreement(self, each: Iterable[tuple[float, float, float]], free: int = 0) -> float:
+        """Digits of the agreement; −1 where it does not agree, at the first probe that says so."""
+        digits = []
+        for left, allowed, size in each:
+            if not abs(left) <= allowed:
+                return -1.0
+            digits.append(max(0.0, float(np.log10(max(size, TINY) / max(allowed, TINY)))))
+        return float(sum(sorted(digits)[: len(digits) - free]))
 
     def _with_number(self, basis: Array) -> tuple[float, str]:
         """μ from the probe that tells it best, then asked of the others."""
         lefts = [self._left(self.claimed, probe, 1.0) for probe in self.probes]
-        along = [float(np.vdot(basis, direction)) for direction, _, _ in self.probes]
+        along = [_dot(basis, direction) for direction, _, _ in self.probes]
         best = int(np.argmax([abs(a) / allowed for a, (_, allowed, _) in zip(along, lefts, strict=True)]))
         number, error = -lefts[best][0] / along[best], abs(lefts[best][1] / along[best])
         each = [
@@ -250,6 +252,15 @@ class _Probed(NamedTuple):
             for a, (left, allowed, size) in zip(along, lefts, strict=True)
         ]
         return self._agreement(each, free=1), _name_number(basis is self.claimed, number, error)
+
+
+def _dot(a: Array, b: Array) -> float:
+    """Not np.vdot, whose threads cost more than the sum where they are not free."""
+    return float(np.sum(a * b))
+
+
+def _norm(a: Array) -> float:
+    return float(np.sqrt(_dot(a, a)))
 
 
 def _name_number(factor: bool, number: float, error: float) -> str:

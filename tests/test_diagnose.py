@@ -194,8 +194,8 @@ NOT_UNDONE = LOST | {
     "shifted on", "shifted back", "extra factor", "extra mask", "absolute", "signs alone",
     "positive part",
     "negative part", "squared", "symmetrised", "plus transpose", "lower triangle", "upper triangle",
-    "diagonal", "summed", "averaged", "centred", "first only", "clipped", "one element", "one line", "one map",
-    "one slice", "border", "some zero", "some signs",
+    "diagonal", "summed", "averaged", "centred", "first only", "clipped", "one element", "one line",
+    "one map", "one slice", "border", "some zero", "some signs",
 }  # fmt: skip
 
 
