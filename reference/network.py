@@ -26,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from reference import update
-from reference._layers import Combination, Convolution, Dense, Layer, Parameters, Shape, Subsampling, parse
+from reference._architecture import layers_of, plan
+from reference._layers import Combination, Convolution, Dense, Layer, Parameters, Shape, Subsampling
 from reference._validate import Array, Axes
 from reference.activation import named
 from reference.dense import output_delta
@@ -112,7 +113,7 @@ def parameter_shapes(architecture: Sequence[Any], input_shape: Shape) -> dict[st
     ((3, 12), ['layer1.k', 'layer1.b', 'layer2.beta', 'layer2.b', 'layer3.W', 'layer3.b'])
     """
     shapes: dict[str, Shape] = {}
-    for name, layer, shape, _ in _plan(architecture, input_shape):
+    for name, layer, shape, _ in plan(architecture, input_shape):
         shapes |= {f"{name}.{letter}": size for letter, size in layer.parameter_shapes(shape).items()}
     return shapes
 
@@ -125,7 +126,7 @@ def perturbation_shapes(architecture: Sequence[Any], x_shape: Shape) -> dict[str
     >>> perturbation_shapes((("subsampling", 2, "tanh"), ("dense", 3, "tanh")), (5, 1, 4, 6))
     {'layer1': (5, 1, 2, 3), 'layer2': (5, 3)}
     """
-    return {name: (x_shape[0], *out) for name, _, _, out in _plan(architecture, tuple(x_shape[1:]))}
+    return {name: (x_shape[0], *out) for name, _, _, out in plan(architecture, tuple(x_shape[1:]))}
 
 
 def initialise(
@@ -149,7 +150,7 @@ def initialise(
         Of all parameters.
     """
     parameters = {}
-    for name, layer, shape, _ in _plan(architecture, input_shape):
+    for name, layer, shape, _ in plan(architecture, input_shape):
         for letter, size in layer.parameter_shapes(shape).items():
             parameters[f"{name}.{letter}"] = _initial(layer, letter, size, rng).astype(dtype)
     return parameters
@@ -196,7 +197,7 @@ def run(
     axes = Axes("network")
     x = axes.take("x", x, "batch in_maps height width")
     records = []
-    for name, layer, shape, out in _plan(architecture, x.shape[1:]):
+    for name, layer, shape, out in plan(architecture, x.shape[1:]):
         p = _own(name, layer, shape, parameters)
         u, kept = layer.preactivation(x, p)
         if perturbations is not None and name in perturbations:
@@ -225,7 +226,7 @@ def loss(architecture: Sequence[Any], parameters: Parameters, records: Sequence[
         Targets.
     """
     error = SquaredError.forward(_flat(records[-1].y), t)
-    for name, layer in _layers(architecture):
+    for name, layer in layers_of(architecture):
         error = error + layer.penalty(_letters(name, parameters))
     return error
 
@@ -252,7 +253,7 @@ def backward(
     Sensitivities
         Fresh arrays.
     """
-    layers, top = _layers(architecture), records[-1]
+    layers, top = layers_of(architecture), records[-1]
     delta = cotangent * output_delta(_flat(_slope(layers[-1][1], top)), _flat(top.y), t).reshape(top.u.shape)
     t_gradient = cotangent * squared_error_gradient(t, _flat(top.y))
     gradients: dict[str, Array] = {}
@@ -363,55 +364,6 @@ def _named_arrays(
         dict(zip(shapes, arrays, strict=False)),
         dict(zip(layers, arrays[len(shapes) :], strict=True)),
     )
-
-
-def _plan(architecture: Sequence[Any], shape: Shape) -> list[tuple[str, Layer, Shape, Shape]]:
-    """Every layer with its name and the shapes of its input and its u, of one sample."""
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(
-            "network: the input is not a stack of maps\n"
-            f"  input shape = {tuple(shape)}, wanted (in_maps, height, width)\n"
-            f"  axes = 3, each at least 1, but the shape is {tuple(shape)}"
-        )
-    plan: list[tuple[str, Layer, Shape, Shape]] = []
-    for name, layer in _layers(architecture):
-        out = _fit(name, layer, shape)
-        plan.append((name, layer, shape, out))
-        shape = out
-    return plan
-
-
-def _fit(name: str, layer: Layer, shape: Shape) -> Shape:
-    try:
-        if len(shape) != 3 and not isinstance(layer, Dense):
-            raise ValueError("maps end at the first dense layer: only dense layers may follow it")
-        return layer.output_shape(shape)
-    except ValueError as error:
-        raise ValueError(
-            f"network: {name} ({layer.kind}) does not fit what is below it\n"
-            f"  input shape = {tuple(shape)}, wanted (in_maps, height, width)\n"
-            f"  {error}"
-        ) from None
-
-
-def _layers(architecture: Sequence[Any]) -> list[tuple[str, Layer]]:
-    if len(architecture) == 0:
-        raise ValueError(
-            "network: the architecture is empty\n"
-            "  layers = 0, wanted a tuple of layers\n"
-            "  layers >= 1, but is 0"
-        )
-    return [(f"layer{place}", _parsed(place, spec)) for place, spec in enumerate(architecture, 1)]
-
-
-def _parsed(place: int, spec: Any) -> Layer:
-    try:
-        return parse(spec)
-    except ValueError as error:
-        rule = str(error).splitlines()[-1].strip()
-        raise ValueError(
-            f"network: layer{place} is not a layer\n  spec = {spec!r}, wanted a tuple\n  {rule}"
-        ) from None
 
 
 def _own(name: str, layer: Layer, shape: Shape, parameters: Parameters) -> dict[str, Array]:
