@@ -13,21 +13,22 @@ from typing import Any
 import numpy as np
 
 from gradcheck.case import Case, draw_values
-from gradcheck.certificate import Certificate, Missing, Result
+from gradcheck.certificate import Certificate, Missing, Result, gravest
 from gradcheck.check import check_vjp
 from gradcheck.environment import environment
 from gradcheck.implementation import Implementation, load
+from gradcheck.importing import TargetError
 from gradcheck.judge import FORWARD, Found, Judge, judge_case
 from gradcheck.operation import Operation, find
 from gradcheck.operation import operations as installed
-from gradcheck.strategies import draw_cases, smallest
+from gradcheck.strategies import draw_cases, key, smallest
 from gradcheck.tally import summed_up, unreached
 from gradcheck.verdict import Check, Verdict
 
 EXAMPLES = 25
 """Cases for each operation by default: every edge of the catalogue (at most 16) and some that are drawn."""
 
-SHRINKS = 60
+SHRINKS = 100
 """Cases tried to make a failing one smaller."""
 
 Progress = Callable[[int, int, str], None]
@@ -78,6 +79,7 @@ def certify(
     known = installed() if catalogue is None else catalogue
     asked = tuple(find(name, known) for name in dict.fromkeys(known if operations is None else operations))
     target = load(implementation, known)
+    _check_asked(target, asked)
     started = time.perf_counter()
     run = _Run(target, asked, examples, seed, judge, progress or _silent)
     complete = run.to_the_end()
@@ -100,6 +102,14 @@ def _check_numbers(examples: int, seed: int) -> None:
         raise ValueError(
             f"certify: the numbers of the run are out of range\n  examples = {examples}, seed = {seed}\n"
             "  wanted examples >= 1 and seed >= 0"
+        )
+
+
+def _check_asked(target: Implementation, asked: Sequence[Operation]) -> None:
+    if not any(operation.name in target.offers for operation in asked):
+        raise TargetError(
+            f"certify: {target.name} offers none of what is asked\n"
+            f"  asked = {', '.join(each.name for each in asked)}\n  offered = {', '.join(target.offers)}"
         )
 
 
@@ -169,7 +179,7 @@ class _Run:
                 row.judged.append((case, check))
         self.reached.setdefault(operation.name, Counter()).update(case.regimes)
 
-    def _found(self, operation: Operation, case: Case) -> Found:
+    def _found(self, operation: Operation, case: Case, only: str | None = None) -> Found:
         offer = self.target.offers[operation.name]
         rng = np.random.default_rng([self.seed, zlib.crc32(operation.name.encode()), case.seed])
         return judge_case(
@@ -179,25 +189,30 @@ class _Run:
             draw_values(case, rng),
             seed=self._seed(operation, case.seed),
             judge=self.judge,
+            only=only,
         )
 
     def _shrink(self, operation: Operation) -> None:
         for (name, row), found in self.rows.items():
-            failing = [case for case, check in found.judged if check.verdict is Verdict.FAIL]
-            if name == operation.name and failing:
-                self.shrunk[name, row] = self._smallest(
-                    operation, row, min(failing, key=lambda case: case.size)
-                )
+            verdict = gravest(check.verdict for _, check in found.judged)
+            if name == operation.name and verdict in (Verdict.FAIL, Verdict.ERROR):
+                bad = [pair for pair in found.judged if pair[1].verdict is verdict]
+                known = min(bad, key=lambda pair: pair[0].size)
+                self.shrunk[name, row] = self._smallest(operation, row, known)
 
-    def _smallest(self, operation: Operation, row: str, known: Case) -> tuple[Case, Check]:
+    def _smallest(self, operation: Operation, row: str, known: tuple[Case, Check]) -> tuple[Case, Check]:
+        """The smallest case found with the same verdict, and its check."""
+        found = {key(known[0]): known[1]}
+
         def fails(case: Case) -> bool:
-            check = self._found(operation, case).get(row)
-            return check is not None and check.verdict is Verdict.FAIL
+            check = self._found(operation, case, row).get(row)
+            if check is None or check.verdict is not known[1].verdict:
+                return False
+            found[key(case)] = check
+            return True
 
-        case = smallest(operation.cases, fails, known, seed=self._seed(operation), budget=SHRINKS)
-        check = self._found(operation, case)[row]
-        assert check is not None
-        return case, check
+        case = smallest(operation.cases, fails, known[0], seed=self._seed(operation), budget=SHRINKS)
+        return case, found[key(case)]
 
     def results(self) -> tuple[Result, ...]:
         """A result for each row, in the order of blame; none for what is not offered or was not come to."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from gradcheck.case import Case
@@ -33,6 +34,7 @@ def judge_case(
     *,
     seed: int,
     judge: Judge = check_vjp,
+    only: str | None = None,
 ) -> Found:
     """What one case says of the forward and of each judged input.
 
@@ -46,18 +48,24 @@ def judge_case(
         Of the directions and cotangents.
     judge : callable
         `check_vjp`.
+    only : str, optional
+        Judge this row alone.
     """
-    ours = replace(
-        translated(offer, operation),
-        forward=guarded(translated(offer, operation).forward, "the forward"),
-        vjp=guarded(translated(offer, operation).vjp, "the vjp"),
+    theirs = translated(offer, operation)
+    trial = _Trial(
+        operation,
+        guarded(theirs.forward, "the forward"),
+        guarded(theirs.vjp, "the vjp"),
+        case,
+        tuple(values),
+        exact=case.kind == "integers" and is_exact(offer, operation),
+        seed=seed,
     )
-    options = case.arguments()
-    exact = case.kind == "integers" and is_exact(offer, operation)
-    linear = operation.linear_in(options) if exact else ()
-    found: Found = {FORWARD: _judge_forward(operation, ours, values, options, bool(linear), seed)}
-    gradients = _judge_vjp(operation, ours, case, values, options, linear, seed, judge)
-    for name, check in gradients.items():
+    found: Found = {} if only not in (None, FORWARD) else {FORWARD: trial.forward_check()}
+    if only == FORWARD:
+        return found
+    judged = [name for name in case.judged if only in (None, CONDUCT, operation.row(name))]
+    for name, check in trial.vjp_checks(tuple(judged), judge).items():
         _keep(found, operation.row(name), check)
     return found
 
@@ -75,71 +83,72 @@ def _graver(check: Check, than: Check) -> bool:
     return check.resolution > than.resolution
 
 
-def _judge_forward(
-    operation: Operation,
-    offer: Offer,
-    values: Sequence[Array],
-    options: Mapping[str, Any],
-    exact: bool,
-    seed: int,
-) -> Check | None:
-    forward = offer.forward
-    if forward is None:
-        return None
-    try:
-        return check_forward(
-            lambda *inputs: forward(*inputs, **options),
-            lambda *inputs: operation.forward(*inputs, **options),
-            values,
-            seed=seed,
-            exact=exact,
-            subject=operation.name,
-        )
-    except NotOffered:
-        return None
-    except TargetRaised as error:
-        return _error(operation.name, str(error))
+@dataclass(frozen=True)
+class _Trial:
+    """One case of one operation, with the code under test guarded and in the catalogue's conventions."""
 
+    operation: Operation
+    forward: Callable[..., Any] | None
+    vjp: Callable[..., Any] | None
+    case: Case
+    values: tuple[Array, ...]
+    exact: bool
+    seed: int
 
-def _judge_vjp(
-    operation: Operation,
-    offer: Offer,
-    case: Case,
-    values: Sequence[Array],
-    options: Mapping[str, Any],
-    linear: tuple[str, ...],
-    seed: int,
-    judge: Judge,
-) -> Found:
-    if offer.vjp is None:
-        return dict.fromkeys(case.judged)
-    forward = offer.forward or operation.forward
-    inner = _Held(forward, offer.vjp, tuple(case.shapes), case.judged, tuple(values), options)
-    try:
-        check = judge(
-            inner.forward,
-            inner.vjp,
-            inner.free,
-            seed=seed,
-            linear_in=tuple(i for i, name in enumerate(case.judged) if name in linear),
-            names=case.judged,
-        )
-    except NotOffered:
-        return dict.fromkeys(case.judged)
-    except (TargetRaised, ValueError, TypeError) as error:
-        said = str(error) if isinstance(error, TargetRaised) else in_words(error)
-        return {name: _error(f"d {operation.name} / d {name}", said) for name in case.judged}
-    return _by_input(check, case.judged, inner.missing)
+    @property
+    def linear(self) -> tuple[str, ...]:
+        """Inputs for exact evidence; none where the values or a convention are not exact."""
+        return self.operation.linear_in(self.case.arguments()) if self.exact else ()
 
+    def forward_check(self) -> Check | None:
+        """The forward against the naive one; None where it is not offered."""
+        if self.forward is None:
+            return None
+        options = self.case.arguments()
+        try:
+            return check_forward(
+                partial(self.forward, **options),
+                partial(self.operation.forward, **options),
+                self.values,
+                seed=self.seed,
+                exact=bool(self.linear),
+                subject=self.operation.name,
+            )
+        except NotOffered:
+            return None
+        except TargetRaised as error:
+            return _error(self.operation.name, str(error))
 
-def _by_input(check: Check, names: tuple[str, ...], missing: frozenset[str]) -> Found:
-    """The parts of a check by input, and a row of its own for a fault that belongs to none of them."""
-    parts = check.parts or (check,) * len(names)
-    found: Found = {name: None if name in missing else part for name, part in zip(names, parts, strict=True)}
-    of_parts = gravest(part.verdict for part in parts)
-    if check.parts and check.verdict is not Verdict.PASS and of_parts is Verdict.PASS:
-        found[CONDUCT] = replace(check, parts=())
-    return found
+    def vjp_checks(self, names: tuple[str, ...], judge: Judge) -> Found:
+        """The gradients of these inputs against the derivative of the target's forward, or the naive one."""
+        if self.vjp is None or not names:
+            return dict.fromkeys(names)
+        forward = self.forward or self.operation.forward
+        held = _Held(forward, self.vjp, tuple(self.case.shapes), names, self.values, self.case.arguments())
+        linear = tuple(i for i, name in enumerate(names) if name in self.linear)
+        try:
+            check = judge(held.forward, held.vjp, held.free, seed=self.seed, linear_in=linear, names=names)
+        except NotOffered:
+            return dict.fromkeys(names)
+        except Exception as error:  # the judge's own as well: one row in error, and the rest goes on
+            said = str(error) if isinstance(error, TargetRaised) else f"the judge raised {in_words(error)}"
+            return {name: _error(self.subject(name), said) for name in names}
+        return self._by_input(check, names, held.missing)
+
+    def subject(self, name: str) -> str:
+        """What is derived by what, for a report."""
+        return f"d {self.operation.name} / d {name}"
+
+    def _by_input(self, check: Check, names: tuple[str, ...], missing: frozenset[str]) -> Found:
+        """The parts of a check by input, and a row of its own for a fault that belongs to none of them."""
+        parts = check.parts or (check,) * len(names)
+        found: Found = {
+            name: None if name in missing else replace(part, subject=self.subject(name))
+            for name, part in zip(names, parts, strict=True)
+        }
+        if check.verdict is not Verdict.PASS and check.verdict not in {part.verdict for part in parts}:
+            found[CONDUCT] = replace(check, subject=f"{self.operation.name}, {CONDUCT}", parts=())
+        return found
 
 
 @dataclass(frozen=True)
@@ -169,12 +178,10 @@ class _Held:
         return self.operation(*self._all(free), **self.options)
 
     def vjp(self, cotangent: Any, *free: Any) -> tuple[Any, ...]:
-        """The gradients of the judged inputs alone."""
+        """The gradients of the judged inputs alone; all of what came where their number is wrong."""
         given = as_tuple(self.pullback(cotangent, *self._all(free), **self.options))
         if len(given) != len(self.names):
-            raise TargetRaised(
-                f"the vjp returned {len(given)} gradients, wanted {len(self.names)}: {', '.join(self.names)}"
-            )
+            return given
         picked = self._pick(given)
         self.nones.update(
             name for name, gradient in zip(self.judged, picked, strict=True) if gradient is None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
@@ -151,9 +151,14 @@ def operations() -> Mapping[str, Operation]:
     RuntimeError
         When no catalogue is installed, or two of them offer the same name.
     """
+    return collect(entry_points(group=CATALOGUES))
+
+
+def collect(entries: Iterable[EntryPoint]) -> Mapping[str, Operation]:
+    """The operations of these entry points; raises as `operations` does."""
     found: dict[str, Operation] = {}
-    for entry in sorted(entry_points(group=CATALOGUES)):
-        _merge(found, entry.load()(), entry.value)
+    for entry in sorted(entries):
+        merge(found, entry.load()(), entry.value)
     if not found:
         raise RuntimeError(
             f"operations: no catalogue is installed\n  entry points of {CATALOGUES} = none, wanted one\n"
@@ -162,7 +167,8 @@ def operations() -> Mapping[str, Operation]:
     return MappingProxyType(found)
 
 
-def _merge(found: dict[str, Operation], catalogue: Mapping[str, Operation], source: str) -> None:
+def merge(found: dict[str, Operation], catalogue: Mapping[str, Operation], source: str) -> None:
+    """Add a catalogue to those found before; raises RuntimeError where a name is taken."""
     twice = sorted(set(found) & set(catalogue))
     if twice:
         raise RuntimeError(

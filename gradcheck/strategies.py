@@ -157,8 +157,7 @@ def smallest(
     def held(case: Case) -> bool:
         name = key(case)
         if name not in asked:
-            worth = case.size <= known.size and len(asked) <= budget
-            asked[name] = worth and fails(_numbered(case, known.seed))
+            asked[name] = len(asked) <= budget and fails(_numbered(case, known.seed))
         return asked[name]
 
     @hypothesis.seed(seed)

@@ -37,7 +37,7 @@ def summed_up(
     checks = [check for _, check in judged]
     verdict = gravest(check.verdict for check in checks)
     case, check = shrunk or next(pair for pair in _by_resolution(judged) if pair[1].verdict is verdict)
-    kinds = Counter(check.evidence for check in checks)
+    kinds = Counter(check.evidence or "none" for check in checks)
     vacuous = all(check.zero_everywhere for check in checks)
     return Result(
         operation=operation,

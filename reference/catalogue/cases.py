@@ -15,7 +15,7 @@ KINDS = ("gaussian", "zeros", "ties")
 SMOOTH = ("tanh", "sigmoid", "scaled_tanh")
 ANY = ("identity", *SMOOTH)
 FAR = 2000.0
-"""exp(−2000) is exactly 0, so hidden weights of 0 and −2000 give combination weights of exactly 0, ½ or 1."""
+"""exp(−2000) is exactly 0, so one hidden weight of 0 in a column of −2000 gives α of exactly 1 and 0."""
 
 
 def _kind(activation: str, kind: str) -> str:
@@ -354,12 +354,12 @@ def combination(
 
 
 def linear_combination(batch: int, maps: Pair, kernel: Pair, output: Pair) -> Case:
-    """The same for exact evidence: no activation, and c fixed so that every α is exactly 0, ½ or 1.
+    """The same for exact evidence: no activation, and c fixed so that every α is exactly 0 or 1.
 
-    Column j has its weight on input map j and on the next one (modulo their number).
+    Output map j takes input map j, modulo their number; the numeric cases have the mixtures.
     """
     side = _whole(kernel, output)
-    hidden = [[0.0 if (i - j) % maps[0] in (0, 1) else -FAR for j in range(maps[1])] for i in range(maps[0])]
+    hidden = [[0.0 if i == j % maps[0] else -FAR for j in range(maps[1])] for i in range(maps[0])]
     found = map_regimes(batch, maps, side) | kernel_regimes(kernel, output) | regimes(exact_weights=True)
     return Case(
         _combination_shapes(batch, maps, kernel, side),

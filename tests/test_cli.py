@@ -1,0 +1,202 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gradcheck import cli
+from gradcheck.certificate import Certificate
+from gradcheck.cli import main
+from gradcheck.environment import package_version
+
+FEW = ["--examples", "2"]
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Run a command line in a folder of its own; the result has exit_code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield lambda *arguments: CliRunner().invoke(main, list(arguments))
+    for name in set(sys.modules) - before:
+        if name.startswith("target"):
+            del sys.modules[name]
+
+
+def target(text, name="target.py"):
+    with open(name, "w", encoding="utf-8") as file:
+        file.write("import numpy as np\n" + text)
+    return name
+
+
+RIGHT = """
+class tanh:
+    @staticmethod
+    def forward(u): return np.tanh(u)
+    @staticmethod
+    def vjp(c, u): return (c * (1 - np.tanh(u) ** 2),)
+"""
+WRONG = RIGHT.replace("1 - np.tanh(u) ** 2", "1 + np.tanh(u) ** 2")
+
+
+def test_the_reference_is_the_target_when_none_is_named(call):
+    found = call("certify", "--operation", "upsample", "--operation", "tanh", *FEW)
+    assert found.exit_code == 0
+    lines = found.stdout.splitlines()
+    assert lines[-1].startswith("reference: pass (4 pass; 8 cases, seed 0, ")
+    assert [line.split()[0] for line in lines[2:6]] == ["upsample", "x", "tanh", "u"]
+    assert found.stderr == ""
+
+
+def test_a_wrong_gradient_exits_with_1_and_accounts_for_it(call):
+    found = call("certify", target(WRONG), *FEW, "--json", "c.json")
+    assert found.exit_code == 1
+    assert "fail: d tanh / d u: " in found.stdout
+    assert "could have seen" in found.stdout
+    data = Certificate.from_json(Path("c.json").read_text(encoding="utf-8"))
+    assert (data.exit_status, data.target) == (1, "target.py")
+
+
+def test_a_target_that_raises_exits_with_3(call):
+    found = call("certify", target(RIGHT.replace("return (c", "return (1 / 0 * c")), *FEW)
+    assert found.exit_code == 3
+    assert "the vjp raised ZeroDivisionError: division by zero" in found.stdout
+    assert "Traceback" not in found.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no_such_target"], "target: there is no module no_such_target"),
+        (["none.py"], "target: there is no file none.py"),
+        (["target.py"], "target: target.py offers none of the catalogue's operations"),
+        (["raising.py"], "it raised ValueError: bad"),
+        (["reference:tanh"], "offers none"),
+        (["reference", "--operation", "convolutoin"], "nearest = convolution"),
+        (["--examples", "0"], "0 is not in the range x>=1"),
+        (["--seed", "-1"], "-1 is not in the range x>=0"),
+        (["--examples", "many"], "'many' is not a valid integer"),
+        (["--json", "nowhere/c.json"], "--json: there is no folder to write to"),
+        (["--json", "."], "is a directory"),
+        (["--colour"], "No such option"),
+        (["one", "two"], "Got unexpected extra argument"),
+    ],
+)
+def test_a_wrong_call_exits_with_2_one_message_and_no_traceback(call, arguments, said):
+    target("x = 1")
+    target("raise ValueError('bad')", "raising.py")
+    found = call("certify", *arguments)
+    assert found.exit_code == 2
+    assert said in found.stderr
+    assert "Traceback" not in found.output
+
+
+def test_a_file_that_cannot_be_written_after_all_exits_with_2_and_keeps_the_table(call, monkeypatch):
+    def full(certificate, path):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(cli.certificates, "write", full)
+    found = call("certify", "--operation", "tanh", *FEW, "--json", "c.json")
+    assert found.exit_code == 2
+    assert "--json: the file cannot be written\n  no space left" in found.stderr
+    assert "reference: pass" in found.stdout
+
+
+def test_the_file_is_the_same_for_the_same_seed_but_for_times_and_environment(call):
+    def timeless(name, seed):
+        call("certify", target(WRONG), *FEW, "--seed", seed, "--json", name)
+        data = json.loads(Path(name).read_text(encoding="utf-8"))
+        return {part: data[part] for part in data if part not in ("created", "seconds", "environment")}
+
+    assert timeless("a.json", "5") == timeless("b.json", "5")
+    assert timeless("a.json", "5")["seed"] == 5
+    assert timeless("a.json", "5") != timeless("c.json", "6")
+
+
+def test_operations_lists_them_all(call):
+    found = call("operations")
+    assert found.exit_code == 0
+    assert "convolve_full    d (N, J, h, w), k (I, J, Kh, Kw)" in found.stdout
+
+
+def test_show_tells_what_the_catalogue_knows(call):
+    found = call("show", "convolution")
+    assert found.exit_code == 0
+    for said in (
+        "k (I, J, Kh, Kw)",
+        "rot180(conv2(x_i, rot180(δ_j), 'valid'))",
+        "E4",
+        'kernel="correlation"',
+    ):
+        assert said in found.stdout
+
+
+def test_show_of_an_unknown_operation_lists_what_comes_near(call):
+    found = call("show", "convolv")
+    assert found.exit_code == 2
+    assert "operation: no operation is called 'convolv'" in found.stderr
+
+
+def test_the_version_is_that_of_the_package(call):
+    assert call("--version").stdout == f"gradcheck, version {package_version('gradcheck')}\n"
+
+
+def test_the_working_folder_stays_clean(call, tmp_path):
+    call("certify", "--operation", "tanh", *FEW)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_interruption_while_loading_exits_with_3(call):
+    found = call("certify", target("raise KeyboardInterrupt"))
+    assert found.exit_code == 3
+    assert found.stderr == "interrupted before anything was certified\n"
+
+
+def started(folder, *arguments, **options):
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONIOENCODING": "ascii",
+    }
+    command = [sys.executable, "-m", "gradcheck", *arguments]
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_the_program_runs_as_a_module_and_survives_an_ascii_terminal(tmp_path):
+    process = started(tmp_path, "show", "dense")
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert "D5" in out
+    assert "\x1b" not in out
+
+
+SLOW = RIGHT.replace("def vjp(c, u): return", "def vjp(c, u):\n        import time; time.sleep(0.01); return")
+
+
+def test_ctrl_c_still_writes_and_prints_what_is_done(call, tmp_path):
+    marked = SLOW.replace("return (c", "open('started', 'w').close(); return (c")
+    process = started(tmp_path, "certify", target(marked), "--examples", "90", "--json", "c.json")
+    while not os.path.exists("started") and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (3, "")
+    assert re.search(r"target.py: inconclusive \(.*; cut short\)", out)
+    data = Certificate.from_json(Path("c.json").read_text(encoding="utf-8"))
+    assert not data.complete
+    assert 0 < data.counts["cases"] < 180
