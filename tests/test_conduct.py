@@ -503,6 +503,14 @@ def test_right_but_ill_conditioned(condition):
         assert not conduct.failed, conduct.faults
 
 
+@pytest.mark.parametrize("condition", [1e8, 1e10, 1e12])
+def test_digits_lost_on_the_way_are_not_taken_for_nonlinear(condition):
+    for seed in range(20):
+        a = ill_conditioned(8, condition, seed)
+        conduct = examine(lambda c, x, a=a: a.T @ np.linalg.solve(a.T, c), normal(8, seed=seed), (normal(8),))
+        assert not conduct.failed, conduct.faults
+
+
 @pytest.mark.parametrize("vjp", [conjugate_gradients, conjugate_gradients_to_an_absolute_error])
 def test_iterations_that_stop_early_are_at_most_notes(vjp):
     for seed in range(20):
@@ -535,6 +543,18 @@ def test_rounding_holds_in_norm_and_is_not_much_too_large():
                     assert error <= claim, (name, seed)
                     ratios.append(error / claim if claim else 0)
     assert np.median(ratios) > 1 / 50
+
+
+def test_rounding_holds_in_nearly_every_element_of_many():
+    missed = count = 0
+    for seed in range(5):
+        inputs = normal(40, 50, seed=seed), normal(40, 50, seed=seed + 50) + 10, normal(50, seed=seed)
+        low = [a.astype(np.float32) for a in inputs]
+        conduct = examine(layer_norm, low[0], low[1:], seed=seed)
+        truth = layer_norm(*(a.astype(np.float64) for a in low))
+        for g, claim, t in zip(conduct.gradients, conduct.rounding, truth, strict=True):
+            missed, count = missed + int(np.sum(np.abs(g - t) > claim)), count + g.size
+    assert missed / count < 1e-3
 
 
 def test_rounding_of_an_ill_conditioned_solve_is_its_condition_times_eps():
@@ -586,6 +606,14 @@ def test_moves_are_exact_and_change_the_last_bit(dtype):
     moved = [np.asarray(part != 0) for part in (d.real, d.imag)][: 2 if d.dtype.kind == "c" else 1]
     assert all(np.mean(m) > 0.9 for m in moved)
     np.testing.assert_array_equal((x + d).astype(np.clongdouble) + (x - d), 2 * x.astype(np.clongdouble))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_moves_are_an_odd_number_of_ulps(dtype):
+    """2^13 ulps of x would leave the last digits of 1000·x, and with them its rounding, as they were."""
+    x = normal(1000).astype(dtype)
+    units = np.abs(ulps(x, np.random.default_rng(0)).astype(float)) / np.spacing(np.abs(x)).astype(float)
+    assert np.all(units[units > 0] % 2 == 1)
 
 
 def test_what_is_not_floating_does_not_move():

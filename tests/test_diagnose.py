@@ -229,6 +229,20 @@ def test_probes_that_are_paid_for_are_used():
     assert diagnose_by_probes(-right, probe, count=0, known=known).name == "sign"
 
 
+def test_undoing_a_division_multiplies_the_rounding_of_the_claim():
+    right = normal(MAPS)
+    claimed = right / 169 * (1 + 1e-12 * normal(MAPS, 1))
+    exact = lambda v: (float(np.vdot(right, v)), 1e-12)  # noqa: E731
+    found = diagnose_by_probes(claimed, exact, context=Context(sizes={"n": 13}))
+    assert found.name == "divided by square"
+
+
+def test_one_probe_cannot_tell_a_factor():
+    right = normal(MAPS)
+    assert diagnose_by_probes(1.7 * right, probe_of(right, 0), count=1).name is None
+    assert diagnose_by_probes(1.7 * right, probe_of(right, 0), count=2).name == "factor"
+
+
 @pytest.mark.parametrize("shape", [(), (1,), LINE, SQUARE, CUBE, MAPS])
 def test_right_gradients_have_no_diagnosis(shape):
     for seed in range(50):
