@@ -629,3 +629,29 @@ def test_same_bits(dtype):
     b = a.copy()
     b[1, 0] = np.nextafter(1.0, 2.0, dtype=b.real.dtype)
     np.testing.assert_array_equal(same_bits(a, b), [[True, True], [False, True]])
+
+
+def total_of_softmax(c, x):
+    """Of Σ softmax(x) = 1: zero but for rounding."""
+    p = np.exp(x - x.max())
+    p = p / p.sum()
+    return c * p * (1 - p.sum()) + c * (p - p * p - p * (1 - p))
+
+
+def test_a_gradient_that_is_zero_but_for_rounding_is_excused_by_the_scale_of_what_cancelled():
+    covered = {0.0: 0, 1.0: 0}
+    for magnitude in covered:
+        for seed in range(20):
+            conduct = examine(total_of_softmax, np.array(1.0), (normal(9, seed=seed),), magnitude=magnitude)
+            covered[magnitude] += int(np.all(np.abs(conduct.gradients[0]) <= conduct.rounding[0]))
+    assert covered[1.0] == 20
+    assert covered[0.0] < 10
+
+
+def test_the_scale_of_what_cancelled_is_known_from_the_other_inputs_too():
+    def vjp(c, x, k):
+        return total_of_softmax(c, x), 3.0 * c * k
+
+    for seed in range(20):
+        conduct = examine(vjp, np.array(1.0), (normal(9, seed=seed), normal(2, seed=seed)))
+        assert np.all(np.abs(conduct.gradients[0]) <= conduct.rounding[0])
