@@ -26,7 +26,8 @@ class Case:
         The keyword arguments of the call; a table of truth values stands as a tuple of tuples.
     kind : str
         What the values are: "gaussian", "zeros" (a third of them exactly zero), "ties" (multiples of ½),
-        "large" (every fourth 40 times as large) or "integers" (−1024 … 1024, for exact evidence).
+        "large" (every fourth 40 times as large), "bounded" (from ½ to 1½ in size, so that no product of many
+        vanishes) or "integers" (−1024 … 1024, for exact evidence).
     scales : mapping of str to float
         Factors on the values of single inputs, where 1 would saturate; integers take no factor.
     fixed : mapping of str to nested tuple
@@ -113,7 +114,19 @@ def _integers(rng: np.random.Generator, shape: tuple[int, ...], scale: float) ->
     return np.asarray(rng.integers(-INTEGERS, INTEGERS, size=shape, endpoint=True), dtype=np.float64)
 
 
-_KINDS = {"gaussian": _gaussian, "zeros": _zeros, "ties": _ties, "large": _large, "integers": _integers}
+def _bounded(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Array:
+    signs = np.where(rng.random(shape) < 0.5, -scale, scale)
+    return np.asarray(signs * rng.uniform(0.5, 1.5, shape))
+
+
+_KINDS = {
+    "bounded": _bounded,
+    "gaussian": _gaussian,
+    "zeros": _zeros,
+    "ties": _ties,
+    "large": _large,
+    "integers": _integers,
+}
 
 
 def _thawed(value: Any) -> Any:

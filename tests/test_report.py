@@ -148,6 +148,27 @@ def test_the_summary_counts_everything_and_is_the_last_line(certificate, line):
     assert shown(terminal.certificate_report(certificate, 110)).splitlines()[-1].rstrip() == line
 
 
+def test_inputs_in_the_same_error_share_an_account_and_others_do_not():
+    def row(name, verdict, reason):
+        return Result("f", name, verdict, "none", 2, 0.0, 1.0, reason=reason)
+
+    results = (
+        row("forward", Verdict.ERROR, "it raised (error in 2 of 2 cases)"),
+        row("x", Verdict.ERROR, "it raised (error in 1 of 2 cases)"),
+        row("k", Verdict.ERROR, "it raised (error in 2 of 2 cases)"),
+        row("b", Verdict.ERROR, "it sank (error in 2 of 2 cases)"),
+        row("c", Verdict.FAIL, "it raised (fail in 2 of 2 cases)"),
+        row("d", Verdict.FAIL, "it raised (fail in 2 of 2 cases)"),
+    )
+    assert words.accounts(Certificate("m", 0, 1, results)) == [
+        "fail: d f / d c: it raised (fail in 2 of 2 cases)",
+        "fail: d f / d d: it raised (fail in 2 of 2 cases)",
+        "error: f, forward: it raised (error in 2 of 2 cases)",
+        "error: d f / d x, k: it raised (error in 1 of 2 cases)",
+        "error: d f / d b: it sank (error in 2 of 2 cases)",
+    ]
+
+
 def test_faults_come_gravest_first():
     verdicts = [Verdict.INCONCLUSIVE, Verdict.PASS, Verdict.ERROR, Verdict.FAIL]
     results = tuple(Result("f", str(v), v, "", 1, 0.0, 0.0) for v in verdicts)

@@ -19,9 +19,9 @@ def markdown(certificate: Certificate) -> str:
     # Gradient certificate
     """
     parts = ["# Gradient certificate", _escaped(words.summary(certificate)), _table(certificate)]
-    faults = words.faults(certificate)
-    if faults:
-        parts += ["## Faults", *(_fenced(words.account(result)) for result in faults)]
+    accounts = words.accounts(certificate)
+    if accounts:
+        parts += ["## Faults", *map(_fenced, accounts)]
     if certificate.not_offered:
         missing = [f"- {each.operation}, {each.input}: {NOT_OFFERED}" for each in certificate.not_offered]
         parts += ["## Not offered", "\n".join(map(_escaped, missing))]

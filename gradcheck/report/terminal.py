@@ -30,7 +30,7 @@ def certificate_report(certificate: Certificate, width: int) -> RenderableType:
     width : int
         Of the terminal, in characters.
     """
-    accounts = [Text(words.account(result) + "\n") for result in words.faults(certificate)]
+    accounts = [Text(each + "\n") for each in words.accounts(certificate)]
     return Group(_table(certificate, width), *accounts, Text(words.summary(certificate)))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from gradcheck.certificate import NOT_OFFERED, Certificate, Result
 from gradcheck.verdict import Verdict
 
+_WHOLE = ("forward", "conduct")
 _BLAME = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
 
 
@@ -65,10 +67,21 @@ def faults(certificate: Certificate) -> list[Result]:
     return [result for kind in _BLAME for result in certificate.results if result.verdict is kind]
 
 
-def account(result: Result) -> str:
-    """What went wrong in one row, in the lines of a failure report."""
-    head = f"d {result.operation} / d {result.input}"
-    if result.input in ("forward", "conduct"):
+def accounts(certificate: Certificate) -> list[str]:
+    """What went wrong, an account for each row; inputs of one operation in the same error share one."""
+    groups: dict[tuple[str, ...], list[Result]] = {}
+    for result in faults(certificate):
+        own = (result.operation, result.input)
+        shared = (result.operation, str(result.reason).rpartition(" (")[0])
+        whole = result.verdict is not Verdict.ERROR or result.input in _WHOLE
+        groups.setdefault(own if whole else shared, []).append(result)
+    return [account(first, [each.input for each in rest]) for first, *rest in groups.values()]
+
+
+def account(result: Result, more: Sequence[str] = ()) -> str:
+    """What went wrong in one row, in the lines of a failure report; `more` inputs share the account."""
+    head = f"d {result.operation} / d {', '.join([result.input, *more])}"
+    if result.input in _WHOLE:
         head = f"{result.operation}, {result.input}"
     lines = [f"{result.verdict}: {head}: {result.reason}"]
     return "\n".join(lines + [f"  {name:<15} {said}" for name, said in _details(result)])
