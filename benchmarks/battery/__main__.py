@@ -1,4 +1,7 @@
-"""`python -m benchmarks.battery`: the whole battery through a checker, and its score."""
+"""`OPENBLAS_NUM_THREADS=1 python -m benchmarks.battery`: the whole battery through a checker, and its score.
+
+With threads of its own for every small product, BLAS takes several times as long where the cores are shared.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from benchmarks.battery.score import judge_all, summary
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the score; 0 where every case went as wanted."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.battery", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.battery", description="The whole battery through a checker."
+    )
     parser.add_argument("--dtype", choices=sorted(SMALLEST), default="float64")
     parser.add_argument("--seed", type=int, default=0, help="of the inputs and the mutants")
     parser.add_argument("--only", default="", metavar="SUBSTRING", help="cases whose name holds this")

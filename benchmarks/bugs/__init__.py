@@ -1,7 +1,7 @@
 """Gradient bugs of public projects, re-implemented: each with the right gradient and inputs that reach it.
 
-The code is written for this collection; `source` says where the mistake was seen. A checker should fail every
-wrong one and no right one.
+The code is written for this collection; `source` says where the mistake, or its like, was seen. A checker
+should fail every wrong one and no right one.
 """
 
 from __future__ import annotations

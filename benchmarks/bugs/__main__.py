@@ -12,11 +12,11 @@ from benchmarks.bugs import bugs
 
 
 def verdict(f: Callable[..., Any], vjp: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[str, str]:
-    """What gradcheck says, and the first line of its reason."""
+    """What gradcheck says where a result may share no memory, and the first line of its reason."""
     from gradcheck import check_vjp
 
     try:
-        check = check_vjp(f, vjp, inputs)
+        check = check_vjp(f, vjp, inputs, strict=True)
     except Exception as failure:
         return "raised", f"{type(failure).__name__}: {failure}".splitlines()[0]
     return str(check.verdict), " ".join(check.reason.strip().splitlines()[:1])

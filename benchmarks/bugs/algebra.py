@@ -42,7 +42,7 @@ def cholesky_half(r: Draw) -> Made:
 
 @bug(
     "log determinant not transposed",
-    "owl #356: the inverse where its transpose is meant",
+    "owl #356 (fixed there, details from memory): the inverse where its transpose is meant",
     reference="differences",
 )
 def logdet(r: Draw) -> Made:

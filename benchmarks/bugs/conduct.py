@@ -41,7 +41,7 @@ def halves_cotangent(r: Draw) -> Made:
 
 @bug(
     "input overwritten",
-    "PyTorch #5871, llm.c #163: the activation's buffer reused for its gradient",
+    "no thread: what reusing an activation's buffer for its gradient risks",
     "side effect",
 )
 def overwrites_input(r: Draw) -> Made:
@@ -69,7 +69,7 @@ def accumulates(r: Draw) -> Made:
 
 @bug(
     "one buffer for every call",
-    "Paddle #3689, llm.c #163: a result is overwritten by the next call's",
+    "Paddle #3689: a result is overwritten by the next call's",
     "side effect",
 )
 def one_buffer(r: Draw) -> Made:

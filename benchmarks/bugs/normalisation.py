@@ -33,7 +33,7 @@ def batch_norm_gamma(r: Draw) -> Made:
     )
 
 
-@bug("batch norm at inference", "torch7 #1169, TVM #19574: differentiated through the batch's own statistics")
+@bug("batch norm at inference", "TVM #19574, there in the forward pass: through the batch's own statistics")
 def batch_norm_inference(r: Draw) -> Made:
     mean, spread = r(3), 0.5 + np.abs(r(3))
     return (

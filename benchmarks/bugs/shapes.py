@@ -61,7 +61,7 @@ def einsum_broadcast(r: Draw) -> Made:
     )
 
 
-@bug("einsum's trace", "autograd #115, TensorFlow #24374: ii read as a sum over the whole matrix")
+@bug("einsum's trace", "TensorFlow #24374, there in the forward pass: ii read as a sum over the whole matrix")
 def einsum_trace(r: Draw) -> Made:
     return (
         lambda x: np.einsum("ii->", x),
