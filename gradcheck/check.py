@@ -214,7 +214,7 @@ class _Task:
         flat = [c for comparisons in trial.rounds for c in comparisons]
         resolution = min(c.resolution for c in flat)
         worst = max(flat, key=lambda c: c.excess)
-        zero = claim.is_rounding(0) and verdict is Verdict.PASS
+        zero = trial.vanishes() and verdict is Verdict.PASS
         return replace(
             blank,
             verdict=verdict,

@@ -53,6 +53,16 @@ class Steps:
         unit = np.spacing(reach)
         return np.asarray(np.rint(self.direction * size / unit) * unit)
 
+    def nearest(self, place: float, exponent: int) -> tuple[Array, float]:
+        """The point nearest to `place` half lengths along the quanta, and the place that its steps add up to."""
+        quantum = self.quantum(exponent)
+        moved = self.point + self.point.dtype.type(place * self.grid) * quantum
+        step, whole = (moved - self.point).astype(np.float64).ravel(), quantum.astype(np.float64).ravel()
+        size = float(np.abs(whole).max())
+        if size == 0:
+            return moved, place
+        return moved, float((step / size) @ (whole / size) / ((whole / size) @ (whole / size)) / self.grid)
+
     def taken(self, exponent: int) -> Array:
         """The direction that the steps really have, float64."""
         return self.quantum(exponent).astype(np.float64) / 2.0**exponent

@@ -20,6 +20,9 @@ GOAL = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5, np.dtype(np.flo
 #: Error of interest, relative to the gradient's norm, that a pass must be able to see.
 WANTED = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-4, np.dtype(np.float16): 0.1}
 
+#: Roundings of a gradient's natural size below which it is zero but for rounding.
+VANISHING = 64.0
+
 #: Calls kept back, of an input's budget, for finding out where a gradient is wrong.
 RESERVE = 40
 
@@ -56,10 +59,11 @@ class Claim:
         """‖g‖ in the 2-norm."""
         return float(np.linalg.norm(self.gradients[channel].astype(np.float64).ravel()))
 
-    def is_rounding(self, channel: int) -> bool:
-        """Whether nothing but rounding is left of the gradient."""
+    def is_rounding(self, channel: int, natural: float) -> bool:
+        """Whether nothing but rounding is left of the gradient: by its own measure, and beside its natural size."""
         own = float(np.linalg.norm(self.rounding[channel].ravel()))
-        return self.norm(channel) <= own
+        least = VANISHING * np.finfo(self.gradients.dtype).eps * natural
+        return self.norm(channel) <= (min(own, least) if natural > 0 else own)
 
 
 @dataclass
@@ -119,9 +123,9 @@ class Trial:
         analytic, rounding = self.claim.along(taken, channel)
         length = float(np.linalg.norm(taken.ravel())) / math.sqrt(taken.size)
         norm = self.claim.norm(channel)
-        if self.claim.is_rounding(channel):
+        if self.vanishes(channel):
             # an error as large as nothing at all is no scale: that of a function that varies by its own size is
-            norm = max(norm, self.natural() / self.size() / math.sqrt(self.point.size))
+            norm = max(norm, self.natural(channel))
         scale = norm * length
         return Comparison(analytic, rounding, estimate, scale, self.labels[channel])
 
@@ -130,10 +134,14 @@ class Trial:
         size = float(np.sqrt(np.mean(np.square(self.point, dtype=np.float64))))
         return size if size > 0 else 1.0
 
-    def natural(self) -> float:
-        """The directional derivative of a function that changes by its own size when the point does."""
-        flat = self.cotangents[0].ravel() * self.centre.astype(np.float64).ravel()
-        return float(np.linalg.norm(flat))
+    def natural(self, channel: int = 0) -> float:
+        """The gradient of a function that changes by its own size when the point does."""
+        flat = self.cotangents[channel].ravel().astype(np.float64) * self.centre.astype(np.float64).ravel()
+        return float(np.linalg.norm(flat)) / self.size() / math.sqrt(self.point.size)
+
+    def vanishes(self, channel: int = 0) -> bool:
+        """Whether the claim is zero but for rounding."""
+        return self.claim.is_rounding(channel, self.natural(channel))
 
     def goals(self) -> Array:
         """Bounds to stop at: a share of what the gradient claims; for a gradient of zero, of its natural size.
@@ -141,8 +149,8 @@ class Trial:
         Only the dense cotangent drives the search: the others are read off the same samples.
         """
         share = GOAL.get(self.coarsest(), 1e-11)
-        claimed = self.claim.norm(0) * self.size()
-        goal = share * claimed if not self.claim.is_rounding(0) else share * max(claimed, self.natural())
+        norm = max(self.claim.norm(0), self.natural()) if self.vanishes() else self.claim.norm(0)
+        goal = share * norm * self.size()
         return np.array([goal] + [math.inf] * (len(self.cotangents) - 1))
 
     def coarsest(self) -> np.dtype[np.floating]:

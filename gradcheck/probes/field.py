@@ -50,6 +50,12 @@ class FieldLine:
         """From the shortest step that the numbers can take to the longest that stays finite."""
         return self.shortest(), 900
 
+    @property
+    def unit(self) -> float:
+        """Unit round-off of the coarser of the dtypes of x and f(x)."""
+        dtypes = [self.point.dtype] + [self.centre.dtype] * (self.centre is not None)
+        return max(float(np.finfo(dtype).eps) for dtype in dtypes) / 2
+
     def shortest(self) -> int:
         """Exponent at which one quantum is a few units in the last place for the median element that moves."""
         moving = self.direction != 0
@@ -66,18 +72,35 @@ class FieldLine:
 
     def sample(self, position: int, exponent: int) -> Sample:
         """φ at `position` quanta, less φ at the centre, for every cotangent."""
+        if position == 0:
+            return self.less_centre(self.start())
+        return self.less_centre(self.call(self.point + self.point.dtype.type(position) * self.steps.quantum(exponent)))
+
+    def between(self, place: float, exponent: int) -> tuple[Sample, float]:
+        """φ at the number nearest to `place` half lengths, and the share of the half length that it is."""
+        moved, taken = self.steps.nearest(place, exponent)
+        return self.less_centre(self.call(moved)), taken
+
+    def less_centre(self, output: Array) -> Sample:
+        """One number a cotangent from an output, and its rounding.
+
+        Differences come first: what does not change costs no digits of what does.
+        """
+        change = output.astype(np.float64) - self.start()
+        unit = float(np.finfo(output.dtype).eps / 2)
+        # two numbers closer than this are one, whatever their size: outputs underflow
+        least = float(np.finfo(output.dtype).smallest_subnormal)
+        if self.cotangents is None:
+            return Sample(change.reshape(1), unit * np.abs(output.astype(np.float64)).reshape(1) + least)
+        flat = self.cotangents.reshape(len(self.cotangents), -1).astype(np.float64)
+        sizes = np.sqrt(flat**2 @ output.astype(np.float64).ravel() ** 2)
+        return Sample(flat @ change.ravel(), unit * sizes + least * np.abs(flat).max(axis=1))
+
+    def start(self) -> Array:
+        """The output at the point, evaluated once."""
         if self.centre is None:
             self.centre = self.call(self.point)
-        if position == 0:
-            output = self.centre
-        else:
-            output = self.call(self.point + self.point.dtype.type(position) * self.steps.quantum(exponent))
-        change = output.astype(np.float64) - self.centre
-        unit = np.finfo(output.dtype).eps / 2
-        if self.cotangents is None:
-            return Sample(change.reshape(1), unit * np.abs(output.astype(np.float64)).reshape(1))
-        flat = self.cotangents.reshape(len(self.cotangents), -1)
-        return Sample(flat @ change.ravel(), unit * np.sqrt(flat**2 @ output.astype(np.float64).ravel() ** 2))
+        return self.centre
 
     def call(self, point: Array) -> Array:
         """One evaluation, as an array."""

@@ -23,11 +23,18 @@ class Line(Protocol):
     limits: tuple[int, int]
     evaluations: int
 
+    @property
+    def unit(self) -> float:
+        """Unit round-off of φ: of the coarser of the dtypes that go in and come out."""
+
     def scale(self) -> float:
         """Length of t over which the point moves by its own size."""
 
     def sample(self, position: int, exponent: int) -> Sample:
         """φ at a whole number of quanta, less φ at the centre."""
+
+    def between(self, place: float, exponent: int) -> tuple[Sample, float]:
+        """φ near `place`, in half lengths, off the grid of quanta, and the place really taken."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,11 @@ class ScalarLine:
     evaluations: int = 0
     _centre: float | None = field(default=None, repr=False)
 
+    @property
+    def unit(self) -> float:
+        """Unit round-off of float64."""
+        return float(np.finfo(float).eps / 2)
+
     def scale(self) -> float:
         """One: t itself is all that is known of the point."""
         return 1.0
@@ -70,6 +82,11 @@ class ScalarLine:
             self._centre = self._call(0.0)
         value = self._centre if position == 0 else self._call(position * 2.0**exponent)
         return Sample(np.array([value - self._centre]), np.array([abs(value) * np.finfo(float).eps / 2]))
+
+    def between(self, place: float, exponent: int) -> tuple[Sample, float]:
+        """φ at place · grid · 2**exponent, less φ(0)."""
+        value = self._call(place * self.grid * 2.0**exponent) - (self._centre or 0.0)
+        return Sample(np.array([value]), np.array([abs(value) * self.unit])), place
 
     def _call(self, t: float) -> float:
         self.evaluations += 1

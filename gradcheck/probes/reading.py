@@ -26,15 +26,23 @@ GEOMETRIC = {5: 0.0, 9: 0.04, 17: 0.1, 33: 0.25}
 #: Level, beside the largest coefficient, up to which a staircase passes for noise. A coarser one is a row of jumps.
 FINE = 0.01
 
+#: Level, beside the largest coefficient, up to which noise leaves a derivative worth having. A jump at the centre
+#: ends at 0.04 of it and a kink at 0.012 (17 samples); noise of that size makes bounds as large as the value.
+CLEAR = 0.01
+
 #: Ratio of the 1-norm of a derivative row to its 2-norm, at most (33 samples): what a bounded error of the worst
 #: signs can reach beside one of random signs.
 WORST = 4.0
 
-#: Deviations that normal noise of known size exceeds with a probability below 1e-8.
-NORMAL = 6.0
+#: Deviations of the noise that a bound covers: normal noise of known size exceeds 6 with a probability of 2e-9, and the
+#: sawtooth of a rounded argument reaches 8 over one segment.
+NORMAL = 8.0
 
 #: What the coefficients may hide of rounding inside f, as a multiple of what they show.
 HIDDEN = 64.0
+
+#: Rounding of the argument, in half lengths, above which nothing limits what the coefficients may hide.
+CLOSE = 1e-4
 
 #: Chance that the noise part of a bound is exceeded, for normal noise of unknown size.
 RISK = 1e-7
@@ -47,7 +55,7 @@ class Reading:
     `used` coefficients stand above the noise, whose size a sample is `level` (`measured` where it was not raised to the
     floor), `norm` the deviation of the derivative for one unit of it; `rate` is the fall from one of the
     used coefficients to the next, `fall` the fall over the last two quarters, `top` the largest coefficient but c_0,
-    `floor` the rounding that a sample cannot avoid; `suspicious` means that the level is
+    `floor` the rounding that a sample cannot avoid, `value` the size of φ; `suspicious` means that the level is
     noise only if it shows itself between close neighbours; `resolved` that the estimate's bound can be believed; `stairs` that f is a staircase with steps as small as the
     noise.
     """
@@ -60,6 +68,7 @@ class Reading:
     fall: float
     top: float
     floor: float
+    value: float
     norm: float
     falling: bool
     suspicious: bool
@@ -72,10 +81,14 @@ class Reading:
         return self.top == 0.0
 
     @property
+    def stepped(self) -> bool:
+        """Whether it was refused for what may be the steps, small beside the value, of a staircase."""
+        return not self.resolved and bool(self.level < FINE * self.value) and self.fall > GEOMETRIC[17]
+
+    @property
     def fine(self) -> bool:
         """Whether the level is small beside signal and value: steps of a fine staircase, not those of a coarse one."""
-        value = self.floor / (np.finfo(float).eps / 2)
-        return bool(self.level < FINE * min(self.top, value))
+        return bool(self.level < FINE * min(self.top, self.value))
 
     def excess(self, wanted: int) -> float:
         """Bits by which h is too long for the signal to end within `wanted` coefficients."""
@@ -97,6 +110,10 @@ class Reading:
         bound = noise + self.estimate.truncation
         return replace(self, estimate=replace(self.estimate, noise=noise, bound=bound))
 
+    def at(self, place: float) -> float:
+        """φ at `place`, of the half length, from the samples' interpolant."""
+        return float(np.polynomial.chebyshev.chebval(place, self.estimate.coefficients))
+
     def refused(self) -> Reading:
         """The same reading, with a bound that claims nothing."""
         return replace(self, resolved=False, suspicious=False)
@@ -108,7 +125,7 @@ class Reading:
         return float(self.rate ** (self.used / wanted - 1.0))
 
 
-def read(values: Array, floor: float, scale: float, nodes: Nodes, half: float) -> Reading:
+def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, half: float) -> Reading:
     """The derivative at the centre from `values` (count,) at the nodes of a segment of half length `half`.
 
     Parameters
@@ -117,6 +134,8 @@ def read(values: Array, floor: float, scale: float, nodes: Nodes, half: float) -
         φ at the nodes, less φ(0).
     floor : float
         Rounding of a value that cannot be avoided.
+    unit : float
+        Unit round-off of φ.
     scale : float
         Length over which the point moves by its own size.
     nodes : Nodes
@@ -125,7 +144,8 @@ def read(values: Array, floor: float, scale: float, nodes: Nodes, half: float) -
         Half length h of the segment.
     """
     count = len(values)
-    sizes = np.abs(nodes.coefficients @ values) / nodes.scale
+    coefficients = nodes.coefficients @ values
+    sizes = np.abs(coefficients) / nodes.scale
     quarters = _quarters(sizes)
     level = max(_tail(sizes), floor)
     used = _used(sizes, level)
@@ -134,10 +154,11 @@ def read(values: Array, floor: float, scale: float, nodes: Nodes, half: float) -
     ended = bool(quarters[2] <= UNSUSPICIOUS * floor)
     falling = not ended and fall <= limit and bool(quarters[1] <= 2 * limit * quarters[0])
     kept = count if falling else max(used, 2)
+    clear = level < CLEAR * float(sizes[1:].max())
     level_stretch = 2 <= used <= (count + 1) // 2
     spread = float(np.sqrt(np.mean(np.square(sizes[kept:])))) if kept < count else level
     reading = Reading(
-        _estimate(values, sizes, level, kept, falling, nodes, half),
+        _estimate(values, coefficients, level, kept, falling, nodes, half),
         kept if falling else used,
         level,
         spread,
@@ -145,21 +166,29 @@ def read(values: Array, floor: float, scale: float, nodes: Nodes, half: float) -
         fall,
         float(sizes[1:].max()),
         floor,
+        floor / unit,
         float(nodes.slope_norms[kept]) / half,
         falling,
-        suspicious=not (ended or falling) and level_stretch,
-        resolved=ended or falling or level_stretch,
+        suspicious=not (ended or falling) and level_stretch and clear,
+        resolved=ended or falling or (level_stretch and clear),
     )
-    return reading.with_noise(0.0 if falling else spread, count - kept, _inner(reading, scale))
+    inner = _inner(reading, unit * scale, half)
+    if falling:
+        # the noise may end the fall as well; it does not stand above what ends it
+        return reading.with_noise(float(sizes[-2:].min()), inner=inner)
+    return reading.with_noise(spread, count - kept, inner)
 
 
-def _inner(reading: Reading, scale: float) -> float:
+def _inner(reading: Reading, rounding: float, half: float) -> float:
     """Rounding of the argument inside f, u |x| |f'|, as far as the coefficients leave room for it.
 
     f may round its argument (to form c x, say) without showing it: evenly spaced arguments can round alike. It also
-    may not (x − p is exact near p), so what the coefficients show limits what they may hide.
+    may not (x − p is exact near p), so what the coefficients show limits what they may hide; but not on a segment of
+    so few units in the last place of x that its samples hardly differ.
     """
-    argument = np.finfo(float).eps / 2 * scale * abs(reading.estimate.value)
+    argument = rounding * abs(reading.estimate.value)
+    if rounding > CLOSE * half:
+        return argument
     return float(min(argument, HIDDEN * max(reading.measured, reading.floor)))
 
 
@@ -190,9 +219,10 @@ def _rate(sizes: Array, used: int) -> float:
 
 
 def _estimate(
-    values: Array, sizes: Array, level: float, kept: int, falling: bool, nodes: Nodes, half: float
+    values: Array, coefficients: Array, level: float, kept: int, falling: bool, nodes: Nodes, half: float
 ) -> Estimate:
     """The value and its truncation; the noise comes with `Reading.with_noise`."""
+    sizes = np.abs(coefficients) / nodes.scale
     truncation = _truncation(sizes, level, kept, falling, nodes) / half
     return Estimate(
         value=float(nodes.slopes[kept] @ values) / half,
@@ -203,7 +233,7 @@ def _estimate(
         noise=0.0,
         truncation=truncation,
         finding=Finding.SMOOTH,
-        coefficients=tuple(float(c) for c in sizes * nodes.scale),
+        coefficients=tuple(float(c) for c in coefficients),
     )
 
 

@@ -22,25 +22,30 @@ from gradcheck.probes.line import Line, Sample
 from gradcheck.probes.nodes import Nodes, chebyshev
 from gradcheck.probes.reading import Reading, read
 
-#: Levels that the search uses: 9 samples to look, 17 to measure, 33 where noise or a slow fall asks for them.
-LOOK, MEASURE, PRESS = 9, 17, 33
+#: Levels that the search uses: 9 samples to look, 17 to measure.
+LOOK, MEASURE = 9, 17
 
-#: Bits by which a segment may be longer and still lend its noise to another.
-POOLED = 4
-
-#: A bound of so many units in the last place of the estimate is not improved upon.
-ENOUGH = 64 * np.finfo(float).eps
+#: A bound of so many roundings of the estimate is not improved upon.
+ENOUGH = 128
 
 #: Bits by which h exceeds the half length that suits the finer points, up to which they are worth trying at once.
 PROMISING = 2.0
 
-#: Segments on which f is constant to the bit that are lengthened (256-fold each) before the constant is believed:
-#: a staircase is constant between its steps.
+#: Segments on which f is constant to the bit that are lengthened (256-fold, then more) before the constant is
+#: believed: a staircase is constant between its steps.
 FLATS = 3
 
+#: Where, in half lengths, a resolved segment is put to the test, and what it may miss: a share of the largest
+#: coefficient (an aliased oscillation misses by about all of it) and some multiple of the noise.
+BETWEEN, SURPRISE, NOISY = (0.371693, -0.618034), 0.02, 10.0
+
+#: Growth of the rounding of f's values, from a segment on which f is constant to a longer one, up to which the longer
+#: one still sees the centre.
+OUTGROWN = 4.0
+
 #: Rungs of the ladder of distances from the centre at which noise must show itself, from a thousandth of the half
-#: length down to the shortest step of the line.
-RUNGS, FIRST_RUNG, RUNG_SPACING = 5, 10, (8, 12)
+#: length down to the shortest step of the line, and how many of them it takes to tell it from a jump.
+RUNGS, ENOUGH_RUNGS, FIRST_RUNG, RUNG_SPACING = 5, 3, 10, (2, 12)
 
 #: Noise of level T differs by less than T / QUIET over a rung with a probability below 1 % (two samples a rung).
 QUIET = 16.0
@@ -90,6 +95,7 @@ class _Segment:
         return all(sample.finite for sample in self.samples.values())
 
     driven: int = 1
+    confirmed: bool = False
 
     @property
     def leading(self) -> list[Reading]:
@@ -116,16 +122,53 @@ class _Search:
     ceiling: int = 10_000
     shrinks: int = 0
     flats: int = 0
+    flat_floor: list[float] | None = None
 
     @property
     def driven(self) -> int:
         """Channels that drive the search; they come first."""
         return max(int(np.isfinite(self.goal).sum()), 1)
 
+    @property
+    def measure(self) -> int:
+        """Samples to measure with: as many as the grid can hold."""
+        return MEASURE if self.line.grid > MEASURE**2 // 5 else LOOK
+
     def run(self, exponent: int) -> None:
         segment = self.take(self.clip(exponent), LOOK)
-        while segment is not None and not self.good(segment):
-            segment = self.next(segment)
+        while True:
+            while segment is not None and not self.good(segment):
+                segment = self.next(segment)
+            leader = self.leader()
+            if leader is None or leader.confirmed or self.left() < 1:
+                return
+            segment = None if self.confirm(leader) else self.shrink(leader)
+
+    def leader(self) -> _Segment | None:
+        """The resolved segment with the smallest bounds."""
+        resolved = [s for s in self.segments.values() if s.resolved]
+        return min(resolved, key=lambda s: float(s.bounds().max()), default=None)
+
+    def confirm(self, segment: _Segment) -> bool:
+        """Whether the samples foretell two between them, where the steps are no multiples of the same quantum.
+
+        An oscillation that turns a whole number of times a quantum looks smooth on every multiple of it. What the
+        sample misses by counts as noise: so large is the error of the interpolant between its nodes.
+        """
+        segment.confirmed = True
+        misses = np.zeros(segment.driven)
+        for wanted in BETWEEN[: max(self.left(), 0)]:
+            sample, place = self.line.between(wanted, segment.exponent)
+            foretold = np.array([r.at(place) for r in segment.leading])
+            misses = np.maximum(misses, np.abs(sample.values[: segment.driven] - foretold))
+        allowed = np.array([SURPRISE * r.top + NOISY * r.level for r in segment.leading])
+        if (misses <= allowed).all():
+            own = [r.with_noise(float(m)) for m, r in zip(misses, segment.leading, strict=True)]
+            segment.readings[: segment.driven] = own
+        else:
+            segment.confirmed = False
+            segment.readings = [r.refused() for r in segment.readings]
+        return segment.confirmed
 
     def good(self, segment: _Segment) -> bool:
         if not segment.resolved or (self.flats < FLATS and any(r.constant for r in segment.leading)):
@@ -133,7 +176,7 @@ class _Search:
         return bool((segment.bounds() <= self.goals(segment)).all())
 
     def goals(self, segment: _Segment) -> Array:
-        own = np.array([ENOUGH * abs(r.estimate.value) for r in segment.leading])
+        own = np.array([ENOUGH * self.line.unit * abs(r.estimate.value) for r in segment.leading])
         return np.maximum(self.goal[: self.driven], own)
 
     def clip(self, exponent: int) -> int:
@@ -143,25 +186,29 @@ class _Search:
     def left(self) -> int:
         return self.budget - self.line.evaluations
 
+    def affords(self, calls: int) -> bool:
+        """Whether calls are left, beside those that confirm what is found."""
+        return self.left() >= calls + len(BETWEEN)
+
     # -- moves ---------------------------------------------------------------------------------------------
 
     def next(self, segment: _Segment) -> _Segment | None:
         """The next segment worth its evaluations, or None."""
         if not segment.resolved:
-            return self.shrink(segment)
+            return self.shrink(segment) if not self.flats else self.pass_steps(segment)
         worst_channel = segment.leading[int(np.argmax(segment.bounds() - self.goals(segment)))]
         if worst_channel.estimate.truncation > worst_channel.estimate.noise:
-            if segment.count < MEASURE:
-                return self.refine(segment, MEASURE)
-            return self.move(segment, -max(round(worst_channel.excess(MEASURE * 2 // 3)), 1))
+            if segment.count < self.measure:
+                return self.refine(segment, self.measure)
+            return self.move(segment, -max(round(worst_channel.excess(self.measure * 2 // 3)), 1))
         return self.enlarge(segment)
 
     def shrink(self, segment: _Segment) -> _Segment | None:
         """Leave a segment that could not be read: with finer points once, else shorter, in growing strides."""
         self.ceiling = min(self.ceiling, segment.exponent)
-        bits = max((r.excess(MEASURE * 2 // 3) for r in segment.leading), default=math.inf)
-        if segment.finite and segment.count == LOOK and bits < PROMISING:
-            return self.refine(segment, MEASURE)
+        bits = max((r.excess(self.measure * 2 // 3) for r in segment.leading), default=math.inf)
+        if segment.finite and segment.count == LOOK and bits < PROMISING and self.measure > LOOK:
+            return self.refine(segment, self.measure)
         if bits < PROMISING + 3:
             return self.move(segment, -max(round(bits), 1))
         self.shrinks += 1
@@ -170,17 +217,25 @@ class _Search:
     def enlarge(self, segment: _Segment) -> _Segment | None:
         """Grow to where the signal would take two thirds of the measuring level's coefficients."""
         if any(r.constant for r in segment.leading):
-            self.flats += 1
-            return self.move(segment, 8, bold=True) if self.flats <= FLATS else None
-        gain = min(r.room(MEASURE * 2 // 3) for r in segment.leading)
+            return self.pass_steps(segment)
+        gain = min(r.room(self.measure * 2 // 3) for r in segment.leading)
         bits = min(int(math.log2(gain)), 8) if gain > 0 else 0
         if bits >= 1:
             grown = self.move(segment, bits)
             if grown is not None:
                 return grown
-        if segment.count < MEASURE:
-            return self.refine(segment, MEASURE)
+        if segment.count < self.measure:
+            return self.refine(segment, self.measure)
         return None
+
+    def pass_steps(self, segment: _Segment) -> _Segment | None:
+        """From between two steps of a possible staircase to where its steps are small beside its rise."""
+        if self.flat_floor is None:
+            self.flat_floor = [r.floor for r in segment.readings]
+        if segment.finite and segment.count < self.measure and all(r.top > 0 and r.fine for r in segment.leading):
+            return self.refine(segment, self.measure)
+        self.flats += 1
+        return self.move(segment, 8 * self.flats, bold=True) if self.flats <= FLATS else None
 
     def move(self, segment: _Segment, bits: int, *, bold: bool = False) -> _Segment | None:
         """A segment 2**bits as long, never one that was taken before, and shorter than any that was refused.
@@ -193,12 +248,12 @@ class _Search:
         while target in self.segments and target != segment.exponent:
             target += 1 if bits < 0 else -1
         stuck = target == segment.exponent or target < self.line.limits[0]
-        if stuck or self.left() < LOOK - 1:
+        if stuck or not self.affords(LOOK - 1):
             return None
         return self.take(target, LOOK)
 
     def refine(self, segment: _Segment, count: int) -> _Segment | None:
-        if self.left() < count - segment.count:
+        if not self.affords(count - segment.count):
             return None
         return self.take(segment.exponent, count)
 
@@ -222,10 +277,16 @@ class _Search:
         floors = np.array([s.floor for s in samples]).max(axis=0)
         half = self.line.grid * 2.0**segment.exponent
         scale = self.line.scale()
-        readings = [read(v, float(f), scale, nodes, half) for v, f in zip(values, floors, strict=True)]
+        readings = [read(v, float(f), self.line.unit, scale, nodes, half) for v, f in zip(values, floors, strict=True)]
         return [
-            self.judged(c, r, segment.exponent) if r.suspicious else r for c, r in enumerate(readings)
+            self.judged(c, r, segment.exponent) if r.suspicious else self.near_enough(c, r)
+            for c, r in enumerate(readings)
         ]
+
+    def near_enough(self, channel: int, reading: Reading) -> Reading:
+        """Refuse a segment grown from a constant one to where the values of f drown what happens at the centre."""
+        flat = self.flat_floor
+        return reading.refused() if flat is not None and reading.floor > OUTGROWN * flat[channel] else reading
 
     def judged(self, channel: int, reading: Reading, exponent: int) -> Reading:
         """The suspicious reading accepted as noise, as the stairs of a fine staircase, or refused."""
@@ -243,7 +304,7 @@ class _Search:
         moved, still = False, False
         for low in self.ladder(exponent):
             if low not in self.rungs:
-                if self.left() < 2 or channel >= self.driven:
+                if not self.affords(2) or channel >= self.driven:
                     break
                 self.rungs[low] = (self.line.sample(1, low), self.line.sample(-1, low))
             drift = reading.estimate.value * 2.0**low
@@ -251,10 +312,9 @@ class _Search:
             near.append(np.array([plus - drift, minus + drift]))
             still = plus == 0 and minus == 0
             moved = moved or not still
-            change = min(np.abs(near[-1]).max(), np.abs(near[-1] - near[-2]).max())
-            if change < reading.level / QUIET and not still:
+            if not still and _is_smooth(near, reading.level):
                 return False, False
-        return len(near) > 1 and (moved or reading.fine), still
+        return len(near) > ENOUGH_RUNGS and (moved or reading.fine), still
 
     def ladder(self, exponent: int) -> list[int]:
         top = exponent + int(math.log2(self.line.grid)) - FIRST_RUNG
@@ -272,8 +332,14 @@ class _Search:
     def choose(self, channel: int) -> tuple[Estimate, int]:
         """The smallest bound among the resolved segments; where two contradict each other, the shorter one."""
         found = [(s.exponent, s.readings[channel]) for s in self.segments.values() if s.readings]
-        found = [(e, self.pooled(e, r, found)) for e, r in found]
+        found = [(e, self.pooled(r, found)) for e, r in found]
         stairs = any(r.stairs for _, r in found)
+        if not stairs and any(r.stepped for _, r in found):
+            # constant between steps that are small beside the value: what it rises by was not resolved
+            found = [(e, r.refused() if r.constant else r) for e, r in found]
+        first = next((e for e, r in found if r.constant), None)
+        # a constant says no more of the slope at the centre on a longer segment than on the first one
+        found = [(e, r.refused() if r.constant and e != first else r) for e, r in found]
         usable = sorted(((e, r.estimate) for e, r in found if r.resolved and not (stairs and r.constant)), key=_exponent)
         if not usable:
             return self.nothing(found)
@@ -284,12 +350,12 @@ class _Search:
                 break
         return self.counted(estimate), exponent
 
-    def pooled(self, exponent: int, reading: Reading, found: list[tuple[int, Reading]]) -> Reading:
-        """The reading with the largest noise that was seen at its length, at shorter ones, or somewhat longer ones.
+    def pooled(self, reading: Reading, found: list[tuple[int, Reading]]) -> Reading:
+        """The reading with the largest noise that was seen at any length.
 
         Rounding inside f can conspire with evenly spaced steps to look smooth on one segment; hardly on all.
         """
-        seen = [r.measured for e, r in found if e <= exponent + POOLED and r.resolved and not r.falling]
+        seen = [r.measured for _, r in found if r.resolved and not r.falling]
         return reading.with_noise(max(seen)) if seen else reading
 
     def nothing(self, found: list[tuple[int, Reading]]) -> tuple[Estimate, int]:
@@ -304,6 +370,18 @@ class _Search:
 
     def counted(self, estimate: Estimate) -> Estimate:
         return replace(estimate, evaluations=self.line.evaluations)
+
+
+def _is_smooth(near: list[Array], level: float) -> bool:
+    """Whether the changes from the centre, rung by rung inwards, are those of a smooth function or of a jump.
+
+    They vanish beside the level, or from one rung to the next (either side of a jump), or fall threefold twice
+    over, as those of noise do once in some hundred times.
+    """
+    if min(np.abs(near[-1]).max(), np.abs(near[-1] - near[-2]).max()) < level / QUIET:
+        return True
+    sizes = [float(np.abs(change).max()) for change in near[1:][-3:]]
+    return len(sizes) == 3 and 3 * sizes[1] < sizes[0] and 3 * sizes[2] < sizes[1]
 
 
 def _exponent(pair: tuple[int, Estimate]) -> int:
