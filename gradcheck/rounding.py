@@ -10,10 +10,16 @@ from gradcheck.answer import wide
 from gradcheck.estimate import Array
 
 SAFETY = 8.0
-"""Claimed rounding over the largest spread measured. Measured itself: for 22 vjps, 100 draws each, in float32
-with the same code in float64 as the truth, the error was at most a fifth of the claim in norm (median a
-fifteenth), and above the claim in 1 of 5,000 elements of arrays of more than `FEW` elements, in fewer below;
-but for derivatives that saturate (1 − tanh² near 5: twice the claim in norm), which no move shows."""
+"""Claimed rounding over the largest spread measured. An estimate, not a bound, with a margin that was measured:
+25 kinds of vjp, 100 draws each, float32 against the same code in float64, and float64 against long double.
+
+- In norm, for 23 of the kinds in float32 and 23 in float64, the error was at most a quarter of the claim.
+- Beyond it: 1 − tanh² near 5 in float32 (up to twice the claim, which no small move shows); and gradients of
+  one element: cos(1000 x) missed in 12 % (float32) and 17 % (float64) of the draws, there up to 11 and 3,000
+  times, and a cubic polynomial in 1 of 100 float64 draws, 1.3 times.
+- A single element is a weaker matter: none or few per thousand exceed the claim for most kinds, but 6 % of
+  tanh, 2 % of sigmoid and 3 % of cos(1000 x) in float32, where derivatives saturate or one draw misleads.
+"""
 
 
 def eps_of(gradient: Array, x: Array) -> float:
