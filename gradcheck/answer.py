@@ -24,7 +24,7 @@ def listed(answer: Any, inputs: Sequence[Array]) -> tuple[list[Any], Complaint]:
     if (
         isinstance(answer, tuple | list)
         and len(answer) == count
-        and (count != 1 or not np.isscalar(answer[0]))
+        and (count != 1 or isinstance(answer, tuple) or not np.isscalar(answer[0]))
     ):
         return list(answer), ()
     if count == 1 and answer is not None and not isinstance(answer, tuple):

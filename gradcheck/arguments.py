@@ -53,7 +53,7 @@ def real_arrays(inputs: Any, who: str) -> tuple[Array, ...]:
     if not isinstance(inputs, Sequence) or isinstance(inputs, str) or len(inputs) == 0:
         raise TypeError(
             f"{who}: inputs are not a sequence of arrays\n"
-            f"  type(inputs) = {type(inputs).__name__}, wanted a tuple or list, one array for each argument of f\n"
+            f"  type(inputs) = {type(inputs).__name__}, wanted a tuple or list, one array an argument of f\n"
             "  for a single array x, pass (x,)"
         )
     return tuple(real_array(x, who, f"inputs[{i}]") for i, x in enumerate(inputs))

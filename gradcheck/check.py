@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck import conduct as conduct_of
-from gradcheck.arguments import METHODS, Counted, one_of, positive, real_array, real_arrays
+from gradcheck.arguments import METHODS, Counted, one_of, real_array, real_arrays
+from gradcheck.autopsy import Autopsy
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
 from gradcheck.probes import exact
 from gradcheck.trial import Claim, Trial
-from gradcheck.verdict import Check, Comparison, Verdict, Worst, decide
+from gradcheck.turns import Context
+from gradcheck.verdict import Check, Comparison, Verdict, Worst, decide, resolution_of
 
 Function = Callable[..., Any]
 
@@ -38,6 +40,7 @@ def check_vjp(
     directions: int = 2,
     conduct: bool = True,
     strict: bool = False,
+    sizes: Mapping[str, int] | None = None,
 ) -> Check:
     """Whether `vjp` is the pullback of `f` at `inputs`, for each input by itself.
 
@@ -60,14 +63,16 @@ def check_vjp(
     names : sequence of str, optional
         Of the inputs, for messages.
     wanted : float, optional
-        Error of interest relative to the norm of a gradient: what a pass must be able to see. By default 1e-6 in
-        float64, 1e-4 in float32, 0.1 in float16.
+        Error of interest relative to the norm of a gradient: what a pass must be able to see. By default
+        1e-6 in float64, 1e-4 in float32, 0.1 in float16.
     budget : int
         Calls of f that an input may cost.
     directions : int
         Independent directions for each input.
     conduct : bool
         Whether to examine what else a vjp owes its caller (`gradcheck.conduct`).
+    sizes : mapping of name to int, optional
+        Numbers by which a mistaken gradient may be off (the n of a pooling), for the diagnosis.
     strict : bool
         Whether sharing memory with an argument is a failure rather than a note.
 
@@ -93,7 +98,16 @@ def check_vjp(
     arrays = real_arrays(inputs, "check_vjp")
     one_of(method, METHODS, "check_vjp", "method")
     task = _Task(
-        Counted(f, "check_vjp"), vjp, arrays, tuple(names or _names(len(arrays))), seed, wanted, budget, directions, method
+        Counted(f, "check_vjp"),
+        vjp,
+        arrays,
+        tuple(names or _names(len(arrays))),
+        seed,
+        wanted,
+        budget,
+        directions,
+        method,
+        sizes or {},
     )
     return task.check(cotangent, tuple(linear_in), conduct, strict)
 
@@ -115,12 +129,16 @@ class _Task:
     budget: int
     directions: int
     method: str
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    claimed: dict[str, Claim] = field(default_factory=dict)
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
         """Form and conduct first, then every input by itself; the gravest of their verdicts."""
         centre = self.f(*self.inputs)
         if not np.isfinite(centre).all():
-            return self.blank(Verdict.INCONCLUSIVE, "f is not finite at the inputs: no derivative to compare with")
+            return self.blank(
+                Verdict.INCONCLUSIVE, "f is not finite at the inputs: no derivative to compare with"
+            )
         cotangents = _cotangents(centre, cotangent, self.rng(0))
         seen = conduct_of.examine(
             self.vjp,
@@ -133,6 +151,7 @@ class _Task:
         )
         faults = [f for f in seen.faults if conduct or f.kind in ("form", "finite", "mutation")]
         claims = self.claims(seen, cotangents)
+        self.claimed = {n: c for n, c in zip(self.names, claims, strict=True) if c is not None}
         parts = tuple(
             self.part(i, claim, centre, cotangents, i in linear_in, [f for f in faults if f.input == i])
             for i, claim in enumerate(claims)
@@ -173,7 +192,10 @@ class _Task:
                 return replace(blank, reason=fatal[0].message)
             return replace(blank, verdict=Verdict.INCONCLUSIVE, reason="not offered")
         found = self.exactly(i, blank) if linear and self.method in ("auto", "exact") else None
-        found = found or self.numerically(i, claim, centre, cotangents, blank)
+        if found is None or found.verdict is Verdict.FAIL:
+            # what differs on whole numbers is measured as well, to tell what the mistake looks like
+            numeric = self.numerically(i, claim, centre, cotangents, blank)
+            found = numeric if found is None else _joined(found, numeric)
         if fatal and found.verdict is not Verdict.FAIL:
             return replace(found, verdict=Verdict.FAIL, reason=fatal[0].message)
         return found
@@ -198,7 +220,8 @@ class _Task:
             return replace(told, verdict=Verdict.PASS, reason="equal to the bit on whole numbers")
         return replace(
             told,
-            reason=f"on whole numbers ⟨f(x + d) − f(x), ȳ⟩ = {found.left:.17g}, but ⟨d, vjp(ȳ)⟩ = {found.right:.17g}",
+            reason="differs on whole numbers, where both sides are exact\n"
+            f"⟨f(x + d) − f(x), ȳ⟩ = {found.left:.17g}, ⟨d, vjp(ȳ)⟩ = {found.right:.17g}",
         )
 
     def numerically(self, i: int, claim: Claim, centre: Array, cotangents: Array, blank: Check) -> Check:
@@ -212,10 +235,10 @@ class _Task:
         wanted = self.wanted or trial.wanted()
         verdict, reason = decide(trial.rounds, wanted)
         flat = [c for comparisons in trial.rounds for c in comparisons]
-        resolution = min(c.resolution for c in flat)
-        worst = max(flat, key=lambda c: c.excess)
+        resolution = resolution_of(trial.rounds)
+        worst = _most_telling(flat)
         zero = trial.vanishes() and verdict is Verdict.PASS
-        return replace(
+        told = replace(
             blank,
             verdict=verdict,
             reason="zero everywhere probed: a pass that proves little" if zero else reason,
@@ -226,6 +249,14 @@ class _Task:
             evaluations=trial.evaluations,
             zero_everywhere=zero,
         )
+        return self.opened(trial, told, LABELS.index(worst.cotangent)) if verdict is Verdict.FAIL else told
+
+    def opened(self, trial: Trial, failed: Check, channel: int) -> Check:
+        """The failed check with where it is wrong and what the mistake looks like."""
+        others = {n: c.gradients[channel] for n, c in self.claimed.items() if c is not trial.claim}
+        context = Context(trial.cotangents[channel], trial.point, others, sizes=self.sizes, factors={})
+        report = Autopsy(trial, context, channel, self.budget - trial.evaluations - 1).report(failed)
+        return replace(report, evaluations=trial.evaluations)
 
     def whole(self, parts: tuple[Check, ...], faults: list[conduct_of.Fault]) -> Check:
         """All inputs together: the gravest verdict, the coarsest resolution."""
@@ -236,6 +267,7 @@ class _Task:
             whole = replace(whole, verdict=Verdict.FAIL, reason=fatal[0].message)
         return replace(
             whole,
+            shape=parts[0].shape if len(parts) == 1 else (),
             subject=grave.subject if len(parts) == 1 or grave.verdict is not Verdict.PASS else whole.subject,
             evidence="+".join(dict.fromkeys(p.evidence for p in parts if p.evidence)),
             resolution=max(p.resolution for p in parts),
@@ -243,13 +275,16 @@ class _Task:
             diagnosis=grave.diagnosis,
             worst=grave.worst,
             wrong=grave.wrong,
-            notes=tuple(f.message for f in faults if f not in fatal[:1]) + (grave.notes if len(parts) == 1 else ()),
+            notes=tuple(f.message for f in faults if f not in fatal[:1])
+            + (grave.notes if len(parts) == 1 else ()),
             parts=parts,
             evaluations=self.f.calls,
             zero_everywhere=all(p.zero_everywhere for p in parts),
         )
 
-    def blank(self, verdict: Verdict, reason: str, i: int | None = None, notes: tuple[str, ...] = ()) -> Check:
+    def blank(
+        self, verdict: Verdict, reason: str, i: int | None = None, notes: tuple[str, ...] = ()
+    ) -> Check:
         """A check that has seen nothing yet."""
         subject = "d f" if i is None else f"d f / d {self.names[i]}"
         shape = self.inputs[i].shape if i is not None else ()
@@ -263,13 +298,24 @@ class _Task:
         return np.random.default_rng([self.seed, *stream])
 
 
-_GRAVEST = (Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+_GRAVEST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+def _joined(exactly: Check, numeric: Check) -> Check:
+    """A failure on whole numbers with what the numeric probe tells of it."""
+    return replace(
+        exactly,
+        diagnosis=numeric.diagnosis,
+        worst=numeric.worst,
+        wrong=numeric.wrong,
+        evaluations=exactly.evaluations + numeric.evaluations,
+    )
 
 
 def _cotangents(centre: Array, given: Any, rng: np.random.Generator) -> Array:
     """Cotangents in the dtype of the output: the given one, else a dense, a sparse and a one-element one.
 
-    Shape (cotangents, *shape of the output). A dense one alone lets pass what is wrong only for single elements.
+    Shape (cotangents, *shape of the output). A dense one alone lets pass what is wrong for single elements.
     """
     if given is not None:
         cotangent = real_array(given, "check_vjp", "cotangent")
@@ -285,7 +331,7 @@ def _cotangents(centre: Array, given: Any, rng: np.random.Generator) -> Array:
     dense = gaussian(centre.shape, rng)
     single = np.zeros(centre.size)
     single[rng.integers(centre.size)] = 1.0
-    sparse = gaussian(centre.shape, rng) * (rng.random(centre.shape) < 0.1)
+    sparse = gaussian(centre.shape, rng) * (rng.random(centre.shape) < max(0.1, 4 / centre.size))
     return np.stack([dense, sparse, single.reshape(centre.shape)]).astype(centre.dtype)
 
 
@@ -297,12 +343,19 @@ def _answer(vjp: Function, cotangent: Array, inputs: Sequence[Array]) -> tuple[A
 
 
 def _spread_rounding(stack: Array, rounding: Array, cotangents: Array) -> Array:
-    """Rounding for every cotangent from that measured for the first: in proportion to sizes, element by element."""
+    """Rounding for every cotangent from that measured for the first, in proportion to their sizes."""
     sizes = np.linalg.norm(cotangents.reshape(len(cotangents), -1).astype(np.float64), axis=1)
     shares = (sizes / sizes[0] if sizes[0] > 0 else np.ones(len(sizes))).reshape(-1, *[1] * rounding.ndim)
     first = np.abs(stack[0])
     relative = float(np.median(rounding[first > 0] / first[first > 0])) if np.any(first > 0) else 0.0
     return np.maximum(rounding * shares, relative * np.abs(stack))
+
+
+def _most_telling(comparisons: list[Comparison]) -> Comparison:
+    """The comparison to report: of the dense cotangent where that differs, else the most excessive."""
+    dense = [c for c in comparisons if c.cotangent == LABELS[0]]
+    different = [c for c in dense if c.differs]
+    return max(different or comparisons, key=lambda c: c.excess)
 
 
 def _worst(comparison: Comparison) -> Worst:

@@ -1,9 +1,9 @@
-"""Trials: one input of one function, probed along seeded directions and compared with its claimed gradient."""
+"""Trials: one input of a function, probed along seeded directions and compared with its claimed gradient."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,7 +60,7 @@ class Claim:
         return float(np.linalg.norm(self.gradients[channel].astype(np.float64).ravel()))
 
     def is_rounding(self, channel: int, natural: float) -> bool:
-        """Whether nothing but rounding is left of the gradient: by its own measure, and beside its natural size."""
+        """Whether nothing but rounding is left of the gradient, by its own measure and its natural size."""
         own = float(np.linalg.norm(self.rounding[channel].ravel()))
         least = VANISHING * np.finfo(self.gradients.dtype).eps * natural
         return self.norm(channel) <= (min(own, least) if natural > 0 else own)
@@ -81,6 +81,7 @@ class Trial:
     centre: Array
     rng: np.random.Generator
     rounds: list[list[Comparison]] = field(default_factory=list)
+    taken: list[list[Array]] = field(default_factory=list)
     evaluations: int = 0
     step: float = 0.25
     exponent: int = 0
@@ -111,20 +112,27 @@ class Trial:
         direction = gaussian(self.point.shape, self.rng) * self.size()
         line = FieldLine(self.function, self.point, direction, self.cotangents, centre=self.centre)
         answers = spectral.probe(line, start=self.step, goal=self.goals(), budget=budget)
-        self.rounds.append([self.compare(line, m, estimate, e) for m, (estimate, e) in enumerate(answers)])
+        self.taken.append([line.steps.taken(e) for _, e in answers])
+        self.rounds.append([self.compare(m, e, self.taken[-1][m]) for m, (e, _) in enumerate(answers)])
         main, self.exponent = answers[0]
         self.step = main.step if main.step > 0 else self.step
         self.evaluations += line.evaluations
         return line.evaluations
 
-    def compare(self, line: FieldLine, channel: int, estimate: Estimate, exponent: int) -> Comparison:
+    def measured(self, channel: int) -> Iterator[tuple[Array, float, float]]:
+        """Direction, derivative and bound of every round in which a cotangent's derivative was found."""
+        for taken, comparisons in zip(self.taken, self.rounds, strict=True):
+            found = comparisons[channel]
+            if math.isfinite(found.allowed):
+                yield taken[channel], found.estimate.value, found.allowed
+
+    def compare(self, channel: int, estimate: Estimate, taken: Array) -> Comparison:
         """The claim along the direction that was really taken, beside what was measured."""
-        taken = line.steps.taken(exponent)
         analytic, rounding = self.claim.along(taken, channel)
         length = float(np.linalg.norm(taken.ravel())) / math.sqrt(taken.size)
         norm = self.claim.norm(channel)
         if self.vanishes(channel):
-            # an error as large as nothing at all is no scale: that of a function that varies by its own size is
+            # nothing is no scale: the gradient of a function that varies by its own size is one
             norm = max(norm, self.natural(channel))
         scale = norm * length
         return Comparison(analytic, rounding, estimate, scale, self.labels[channel])
@@ -144,7 +152,7 @@ class Trial:
         return self.claim.is_rounding(channel, self.natural(channel))
 
     def goals(self) -> Array:
-        """Bounds to stop at: a share of what the gradient claims; for a gradient of zero, of its natural size.
+        """Bounds to stop at: a share of what is claimed, or of the natural size where that is zero.
 
         Only the dense cotangent drives the search: the others are read off the same samples.
         """

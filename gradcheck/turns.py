@@ -380,7 +380,7 @@ def _there(claimed: Array, right: Array) -> str:
     with np.errstate(all="ignore"):
         factor = claimed / right
     if np.isfinite(factor).all() and np.ptp(factor) <= 1e-6 * np.max(np.abs(factor)):
-        return f", where it is {float(np.median(factor)):.4g} times the right one"
+        return f", where it is {float(np.median(factor)):.7g} times the right one"
     return ""
 
 

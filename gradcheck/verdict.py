@@ -1,4 +1,4 @@
-"""Verdicts: an analytic number ± its rounding against an estimate ± its bound, and the checks that carry them."""
+"""Verdicts: an analytic number ± its rounding against an estimate ± its bound; the checks that carry them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
-class GradientMismatch(AssertionError):
+class GradientMismatch(AssertionError):  # noqa: N818  the name that other programs catch
     """Raised by `Check.assert_passed` for a gradient that is wrong, and for code that raised."""
 
 
-class InconclusiveCheck(AssertionError):
+class InconclusiveCheck(AssertionError):  # noqa: N818  the name that other programs catch
     """Raised by `Check.assert_passed` where the check could not have seen an error of interest."""
 
 
@@ -84,7 +84,7 @@ class Comparison:
     @property
     def resolution(self) -> float:
         """Error that would have been seen, relative to the gradient: twice what is allowed."""
-        if self.allowed == 0:
+        if self.allowed == 0 and self.scale > 0:
             return 0.0
         return 2.0 * self.allowed / self.scale if self.scale > 0 else math.inf
 
@@ -163,20 +163,39 @@ class Check:
             raise GradientMismatch(str(self))
 
     def __str__(self) -> str:
-        lines = [f"{self.subject}: {self.verdict} ({self._setting()})", f"  {self.reason}"]
+        if len(self.parts) > 1:
+            lines = [f"{self.subject}: {self.verdict} ({self._setting()})"]
+            if self.verdict not in {part.verdict for part in self.parts}:
+                lines.append(f"  {_hanging(self.reason, 2)}")
+            lines += [_note(note) for note in self.notes]
+            return "\n".join(lines + [_indented(part) for part in self.parts])
+        lines = [self._headline(), f"  {_hanging(self.reason, 2)}"]
         if self.worst is not None:
             lines += _worst_lines(self.worst)
-        if self.wrong:
+        if self.wrong and len(self.wrong) < math.prod(self.shape):
             shown = ", ".join(str(list(index)) for index in self.wrong[:5])
             lines.append(f"  wrong elements  {shown}{' …' if len(self.wrong) > 5 else ''}")
         if self.diagnosis:
             lines.append(f"  looks like      {self.diagnosis}")
-        lines += [f"  note            {note}" for note in self.notes]
-        return "\n".join(lines + [_indented(part) for part in self.parts if len(self.parts) > 1])
+        return "\n".join(lines + [_note(note) for note in self.notes])
+
+    def _headline(self) -> str:
+        if self.verdict is Verdict.FAIL and self.wrong:
+            count = f"{len(self.wrong)} of {math.prod(self.shape)} elements"
+            return f"{self.subject} is wrong in {count} ({self._setting()})"
+        return f"{self.subject}: {self.verdict} ({self._setting()})"
 
     def _setting(self) -> str:
-        setting = [f"seed {self.seed}"] + [self.dtype] * bool(self.dtype) + [self.evidence] * bool(self.evidence)
-        return ", ".join(setting)
+        return ", ".join(each for each in (f"seed {self.seed}", self.dtype, self.evidence) if each)
+
+
+def _note(note: str) -> str:
+    return f"  note            {_hanging(note, 18)}"
+
+
+def _hanging(text: str, width: int) -> str:
+    """Further lines of a text that starts at column `width`, below its first."""
+    return text.replace("\n", "\n" + " " * width)
 
 
 def _indented(part: Check) -> str:
@@ -187,16 +206,21 @@ def _worst_lines(worst: Worst) -> list[str]:
     """Analytic beside numeric, each with its error, in columns."""
     e = worst.numeric
     how = f"({e.method}, {e.points} points, h = {e.step:.2g})" if e.points else f"({e.method})"
-    where = list(worst.element) if worst.element is not None else f"a random direction, {worst.cotangent} cotangent"
+    place = (
+        f"  along           a random direction, {worst.cotangent} cotangent"
+        if worst.element is None
+        else f"  worst element   {list(worst.element)}"
+    )
+    seen = worst.analytic_bound + float(e.bound)
     return [
-        f"  worst element   {where}" if worst.element is not None else f"  along           {where}",
+        place,
         f"  analytic        {worst.analytic:+.4e}  ± {worst.analytic_bound:.0e}",
         f"  numeric         {float(e.value):+.4e}  ± {float(e.bound):.0e}   {how}",
-        f"  difference      {abs(worst.difference):.3e}, could have seen {worst.analytic_bound + float(e.bound):.0e}",
+        f"  difference      {abs(worst.difference):.3e}, could have seen {seen:.0e}",
     ]
 
 
-#: A difference of so many times what is allowed needs no second opinion: no bound was ever seen wrong by as much.
+#: A difference of so many times what is allowed needs no second opinion: no bound was ever seen so wrong.
 BLATANT = 1000.0
 
 
@@ -208,7 +232,7 @@ def decide(rounds: Sequence[Sequence[Comparison]], wanted: float) -> tuple[Verdi
     Parameters
     ----------
     rounds : sequence of sequences of Comparison
-        For each independent direction, one comparison for each cotangent.
+        For each independent direction, one comparison a cotangent. Any can fail; a pass is the first's.
     wanted : float
         Error of interest, relative to the norm of the gradient: what a pass has to be able to see.
 
@@ -228,10 +252,15 @@ def decide(rounds: Sequence[Sequence[Comparison]], wanted: float) -> tuple[Verdi
         return Verdict.FAIL, explained
     if differing:
         return Verdict.INCONCLUSIVE, f"{explained}, along one of {len(rounds)} directions"
-    resolution = min(c.resolution for c in flat)
+    resolution = resolution_of(rounds)
     if resolution <= wanted:
         return Verdict.PASS, f"agrees to a relative {resolution:.0e}"
     return Verdict.INCONCLUSIVE, _why(flat, resolution, wanted)
+
+
+def resolution_of(rounds: Sequence[Sequence[Comparison]]) -> float:
+    """Error, relative to the gradient, that the dense cotangent would have shown along its best direction."""
+    return min((comparisons[0].resolution for comparisons in rounds), default=math.inf)
 
 
 def _why(comparisons: Sequence[Comparison], resolution: float, wanted: float) -> str:

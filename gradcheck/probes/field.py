@@ -61,8 +61,8 @@ class FieldLine:
         moving = self.direction != 0
         if not moving.any():
             return -1000
-        ratio = np.spacing(np.abs(self.point[moving])) / np.abs(self.direction[moving])
-        return int(np.ceil(np.log2(float(np.median(ratio))))) + 1
+        ratio = np.log2(np.spacing(np.abs(self.point[moving])).astype(np.float64)) - np.log2(np.abs(self.direction[moving]))
+        return int(np.ceil(float(np.median(ratio)))) + 1
 
     def scale(self) -> float:
         """Length of t over which the point moves by its own size; 1 at the origin."""

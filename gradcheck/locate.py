@@ -1,0 +1,152 @@
+"""Where a gradient is wrong: halves of a direction's support, O(log n) probes for each wrong element."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradcheck.directions import gaussian
+from gradcheck.estimate import Array
+
+#: Probe(direction) -> the direction really taken, the right derivative along it, and its bound.
+Probe = Callable[[Array], tuple[Array, float, float]]
+
+#: Splits in a row with both halves wrong that are taken for an error all over the array: k wrong elements
+#: give about log2(k) of them before the halves become empty.
+SPREAD = 5
+
+
+@dataclass(frozen=True)
+class Element:
+    """A wrong element: its index, what is claimed of it, and what was measured, with its bound."""
+
+    index: tuple[int, ...]
+    claimed: float
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class Located:
+    """Wrong elements, the worst first; `spread` where they are too many to list, `probes` what it cost."""
+
+    elements: tuple[Element, ...]
+    spread: bool
+    probes: int
+
+
+@dataclass
+class _Search:
+    """Best-first halving: the block with the largest unexplained number is split next."""
+
+    claimed: Array
+    probe: Probe
+    direction: Array
+    left: int
+    probes: int = 0
+    blocks: list[tuple[float, int, int, float, float]] = field(default_factory=list)
+    found: list[Element] = field(default_factory=list)
+    both: int = 0
+
+    def residual(self, low: int, high: int) -> tuple[float, float]:
+        """Claimed less measured derivative along the direction's elements low..high, and its bound."""
+        masked = np.zeros(self.claimed.size)
+        masked[low:high] = self.direction[low:high]
+        self.probes += 1
+        taken, value, bound = self.probe(masked.reshape(self.claimed.shape))
+        flat = taken.ravel()[low:high]
+        claim = self.claimed.ravel()[low:high] * flat
+        own = np.finfo(float).eps * (np.log2(flat.size) + 2) * float(np.abs(claim).sum())
+        return float(claim.sum()) - value, bound + own
+
+    def keep(self, low: int, high: int, residual: float, bound: float) -> bool:
+        """Whether a block is wrong; if so it waits to be split."""
+        wrong = abs(residual) > bound
+        if wrong:
+            heapq.heappush(self.blocks, (-abs(residual), low, high, residual, bound))
+        return wrong
+
+    def split(self, low: int, high: int, residual: float, bound: float) -> None:
+        """Measure the first half; the second is what is left, since derivatives add up."""
+        middle = (low + high) // 2
+        first, own = self.residual(low, middle)
+        wrong = self.keep(low, middle, first, own)
+        both = self.keep(middle, high, residual - first, bound + own) and wrong
+        self.both = self.both + 1 if both else 0
+
+    def settle(self, at: int) -> None:
+        """Measure one element by itself."""
+        taken = np.zeros(self.claimed.size)
+        taken[at] = self.direction[at]
+        self.probes += 1
+        moved, value, bound = self.probe(taken.reshape(self.claimed.shape))
+        length = float(moved.ravel()[at])
+        if length != 0:
+            claim = float(self.claimed.ravel()[at])
+            element = Element(_index(at, self.claimed), claim, value / length, bound / abs(length))
+            if abs(claim - element.value) > element.bound:
+                self.found.append(element)
+
+
+def locate(
+    claimed: Array, probe: Probe, rng: np.random.Generator, *, size: float = 1.0, budget: int = 60
+) -> Located:
+    """Elements of `claimed` that differ from what is measured.
+
+    Derivatives along disjoint supports add up, so a wrong block is halved by one probe, and one wrong element
+    among n takes about log2(n) + 2 of them. Where errors are everywhere the search stops early and says so.
+
+    Parameters
+    ----------
+    claimed : ndarray
+        The gradient.
+    probe : callable
+        probe(direction) -> (direction taken, right derivative along it, bound).
+    rng : Generator
+        Of the direction.
+    size : float
+        Length of the direction's elements.
+    budget : int
+        Probes.
+
+    Examples
+    --------
+    >>> right = np.arange(1.0, 65.0)
+    >>> wrong = right.copy()
+    >>> wrong[37] *= 2
+    >>> found = locate(wrong, lambda v: (v, float(right @ v), 1e-12), np.random.default_rng(0))
+    >>> [e.index for e in found.elements], found.probes <= 9
+    ([(37,)], True)
+    """
+    direction = gaussian((claimed.size,), rng)
+    # an element that the direction hardly moves could hide its error in the bound
+    direction = size * np.where(np.abs(direction) < 0.1, 0.1, direction)
+    search = _Search(claimed, probe, direction, budget)
+    search.keep(0, claimed.size, *search.residual(0, claimed.size))
+    while search.blocks and search.probes < budget and search.both < SPREAD:
+        _, low, high, residual, bound = heapq.heappop(search.blocks)
+        if high - low == 1:
+            search.settle(low)
+        else:
+            search.split(low, high, residual, bound)
+    found = sorted(search.found, key=lambda e: -abs(e.claimed - e.value))
+    return Located(tuple(found), bool(search.blocks), search.probes)
+
+
+def measure_all(claimed: Array, probe: Probe, *, size: float = 1.0) -> tuple[Array, Array]:
+    """Every element of the right gradient and its bound, one probe each; both of the shape of `claimed`."""
+    values, bounds = np.empty(claimed.size), np.empty(claimed.size)
+    for at in range(claimed.size):
+        direction = np.zeros(claimed.size)
+        direction[at] = size
+        taken, value, bound = probe(direction.reshape(claimed.shape))
+        length = float(taken.ravel()[at])
+        values[at], bounds[at] = (value / length, bound / abs(length)) if length else (np.nan, np.inf)
+    return values.reshape(claimed.shape), bounds.reshape(claimed.shape)
+
+
+def _index(at: int, array: Array) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.unravel_index(at, array.shape))
