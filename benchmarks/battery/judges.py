@@ -13,11 +13,16 @@ from benchmarks.battery.case import Case
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a judge said of a case, and the input that it accused (None: it did not say)."""
+    """What a judge said of a case.
+
+    `accused` is the input that it blamed, `dearest` the forward calls of the input that took most (None: it
+    did not say).
+    """
 
     verdict: str
     reason: str = ""
     accused: int | None = None
+    dearest: int | None = None
 
 
 Judge = Callable[[Case], Judgement]
@@ -31,7 +36,12 @@ def by_gradcheck(**options: Any) -> Judge:
         check = check_vjp(case.f, case.vjp, case.inputs, **options)
         verdict = str(check.verdict)
         accused = [place for place, part in enumerate(check.parts) if str(part.verdict) == verdict]
-        return Judgement(verdict, check.reason, accused[0] if accused and verdict != "pass" else None)
+        return Judgement(
+            verdict,
+            check.reason,
+            accused[0] if accused and verdict != "pass" else None,
+            max((part.evaluations for part in check.parts), default=None),
+        )
 
     return judge
 

@@ -68,6 +68,8 @@ def summary(outcomes: Iterable[Outcome]) -> str:
     lines += [f"  {'of the caught, at another input':<35}{misplaced:5}"]
     lines += [f"forward calls per input: {_spread(o.calls for o in outcomes)}"]
     lines += [f"  of the right ones: {_spread(o.calls for o in outcomes if not o.case.wrong)}"]
+    dearest = [o.judgement.dearest for o in outcomes if o.judgement.dearest is not None]
+    lines += [f"  of the dearest input, by the judge's own count: {_spread(dearest)}"]
     lines += [
         f"seconds: {sum(o.seconds for o in outcomes):.1f}, slowest {max(o.seconds for o in outcomes):.2f}"
     ]
