@@ -1,16 +1,30 @@
-"""gradcheck: certifies derivatives."""
+"""gradcheck: certifies derivatives.
 
+Somebody wrote a function and a gradient for it; we say whether the gradient is right, to what precision and with
+what certainty, and if it is wrong: where, by how much, and what the mistake looks like.
+"""
+
+from gradcheck.certificate import Certificate
+from gradcheck.certify import certify
 from gradcheck.check import check_vjp
 from gradcheck.estimate import Estimate
+from gradcheck.implementation import implements
+from gradcheck.operation import Operation, operation, operations
 from gradcheck.oracle import derivative
 from gradcheck.verdict import Check, GradientMismatch, InconclusiveCheck, Verdict
 
 __all__ = [
+    "Certificate",
     "Check",
     "Estimate",
     "GradientMismatch",
     "InconclusiveCheck",
+    "Operation",
     "Verdict",
+    "certify",
     "check_vjp",
     "derivative",
+    "implements",
+    "operation",
+    "operations",
 ]

@@ -14,14 +14,12 @@ import numpy as np
 
 from gradcheck.case import Case, draw_values
 from gradcheck.certificate import Certificate, Missing, Result, gravest
-from gradcheck.check import check_vjp
 from gradcheck.environment import environment
 from gradcheck.implementation import Implementation, load
 from gradcheck.importing import TargetError
-from gradcheck.judge import FORWARD, Found, Judge, judge_case
+from gradcheck.judge import CERTIFYING, FORWARD, Found, Judge, judge_case
 from gradcheck.operation import Operation, find
 from gradcheck.operation import operations as installed
-from gradcheck.strategies import draw_cases, key, smallest
 from gradcheck.tally import summed_up, unreached
 from gradcheck.verdict import Check, Verdict
 
@@ -41,7 +39,7 @@ def certify(
     examples: int = EXAMPLES,
     seed: int = 0,
     progress: Progress | None = None,
-    judge: Judge = check_vjp,
+    judge: Judge = CERTIFYING,
     catalogue: Mapping[str, Operation] | None = None,
 ) -> Certificate:
     """The certificate of an implementation; Ctrl-C ends it early, with what is done.
@@ -164,6 +162,8 @@ class _Run:
         return True
 
     def _cases(self, operation: Operation) -> tuple[Case, ...]:
+        from gradcheck.strategies import draw_cases  # Hypothesis only where cases are drawn
+
         return draw_cases(operation.cases, self.examples, self._seed(operation), edges=operation.edges)
 
     def _seed(self, operation: Operation, *more: int) -> int:
@@ -202,6 +202,8 @@ class _Run:
 
     def _smallest(self, operation: Operation, row: str, known: tuple[Case, Check]) -> tuple[Case, Check]:
         """The smallest case found with the same verdict, and its check."""
+        from gradcheck.strategies import key, smallest
+
         found = {key(known[0]): known[1]}
 
         def fails(case: Case) -> bool:

@@ -36,6 +36,7 @@ def check_vjp(
     linear_in: Sequence[int] = (),
     names: Sequence[str] | None = None,
     wanted: float | None = None,
+    aim: float | None = None,
     budget: int = 120,
     directions: int = 2,
     conduct: bool = True,
@@ -65,6 +66,9 @@ def check_vjp(
     wanted : float, optional
         Error of interest relative to the norm of a gradient: what a pass must be able to see. By default
         1e-6 in float64, 1e-4 in float32, 0.1 in float16.
+    aim : float, optional
+        Resolution at which the search for a better one may stop. By default a tenth of `wanted`, or finer
+        where that is cheap.
     budget : int
         Calls of f that an input may cost.
     directions : int
@@ -108,6 +112,7 @@ def check_vjp(
         directions,
         method,
         sizes or {},
+        aim or wanted,
     )
     return task.check(cotangent, tuple(linear_in), conduct, strict)
 
@@ -130,6 +135,7 @@ class _Task:
     directions: int
     method: str
     sizes: Mapping[str, int] = field(default_factory=dict)
+    aim: float | None = None
     claimed: dict[str, Claim] = field(default_factory=dict)
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
@@ -230,7 +236,7 @@ class _Task:
         def moved(x: Array) -> Array:
             return self.f(*self.inputs[:i], x, *self.inputs[i + 1 :])
 
-        trial = Trial(moved, self.inputs[i], cotangents, LABELS, claim, centre, self.rng(2, i))
+        trial = Trial(moved, self.inputs[i], cotangents, LABELS, claim, centre, self.rng(2, i), aim=self.aim)
         trial.run(self.directions, self.budget)
         wanted = self.wanted or trial.wanted()
         verdict, reason = decide(trial.rounds, wanted)

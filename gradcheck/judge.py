@@ -22,6 +22,11 @@ FORWARD = "forward"
 CONDUCT = "conduct"
 
 Judge = Callable[..., Check]
+
+CERTIFYING: Judge = partial(check_vjp, aim=1e-11, strict=True)
+"""A certificate looks further than a single check: it aims at a finer resolution, and a gradient that shares
+memory with an argument fails."""
+
 Found = dict[str, Check | None]
 """What one case says of each row; None where the target does not offer it."""
 
@@ -33,7 +38,7 @@ def judge_case(
     values: Sequence[Array],
     *,
     seed: int,
-    judge: Judge = check_vjp,
+    judge: Judge = CERTIFYING,
     only: str | None = None,
 ) -> Found:
     """What one case says of the forward and of each judged input.
@@ -47,7 +52,7 @@ def judge_case(
     seed : int
         Of the directions and cotangents.
     judge : callable
-        `check_vjp`.
+        `check_vjp`, as strict as certificates are.
     only : str, optional
         Judge this row alone.
     """

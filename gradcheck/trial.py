@@ -26,6 +26,9 @@ VANISHING = 64.0
 #: Calls kept back, of an input's budget, for finding out where a gradient is wrong.
 RESERVE = 40
 
+#: Length, beside the expected one, below which a direction is stretched to it.
+SHORT = 0.5
+
 #: Calls that the shortest look along a direction takes, beside the centre.
 LEAST = 8
 
@@ -70,7 +73,7 @@ class Claim:
 class Trial:
     """One input: its function (the others fixed), where it stands, and what is claimed.
 
-    `rounds` grows with every direction; `step` is the half length that served last.
+    `rounds` grows with every direction, `aim` is the resolution that was asked for, `step` is the half length that served last.
     """
 
     function: Callable[[Array], Array]
@@ -82,6 +85,7 @@ class Trial:
     rng: np.random.Generator
     rounds: list[list[Comparison]] = field(default_factory=list)
     taken: list[list[Array]] = field(default_factory=list)
+    aim: float | None = None
     evaluations: int = 0
     step: float = 0.25
     exponent: int = 0
@@ -109,15 +113,25 @@ class Trial:
 
     def probe(self, budget: int) -> int:
         """Compare along one more Gaussian direction; the calls that it cost."""
-        direction = gaussian(self.point.shape, self.rng) * self.size()
+        direction = self.direction()
         line = FieldLine(self.function, self.point, direction, self.cotangents, centre=self.centre)
-        answers = spectral.probe(line, start=self.step, goal=self.goals(), budget=budget)
+        length = float(np.linalg.norm(direction.ravel())) / math.sqrt(direction.size)
+        answers = spectral.probe(line, start=self.step, goal=self.goals(length), budget=budget)
         self.taken.append([line.steps.taken(e) for _, e in answers])
         self.rounds.append([self.compare(m, e, self.taken[-1][m]) for m, (e, _) in enumerate(answers)])
         main, self.exponent = answers[0]
         self.step = main.step if main.step > 0 else self.step
         self.evaluations += line.evaluations
         return line.evaluations
+
+    def direction(self) -> Array:
+        """A Gaussian direction of the size of the point; one that happens to be short (few elements) is stretched.
+
+        Stretched, so that a short one does not cost digits; for one element only its sign is random then.
+        """
+        drawn = gaussian(self.point.shape, self.rng)
+        length = float(np.sqrt(np.mean(np.square(drawn))))
+        return drawn * (self.size() / length if length < SHORT else self.size())
 
     def measured(self, channel: int) -> Iterator[tuple[Array, float, float]]:
         """Direction, derivative and bound of every round in which a cotangent's derivative was found."""
@@ -151,14 +165,14 @@ class Trial:
         """Whether the claim is zero but for rounding."""
         return self.claim.is_rounding(channel, self.natural(channel))
 
-    def goals(self) -> Array:
+    def goals(self, length: float) -> Array:
         """Bounds to stop at: a share of what is claimed, or of the natural size where that is zero.
 
         Only the dense cotangent drives the search: the others are read off the same samples.
         """
         share = GOAL.get(self.coarsest(), 1e-11)
         norm = max(self.claim.norm(0), self.natural()) if self.vanishes() else self.claim.norm(0)
-        goal = share * norm * self.size()
+        goal = min(share, (self.aim or share) / 10) * norm * length
         return np.array([goal] + [math.inf] * (len(self.cotangents) - 1))
 
     def coarsest(self) -> np.dtype[np.floating]:
