@@ -152,7 +152,7 @@ class _Task:
             self.inputs,
             seed=self.seed,
             names=self.names,
-            magnitude=float(np.abs(cotangents[0] * centre).sum()),
+            magnitude=_magnitude(cotangents[0], centre),
             strict=strict,
         )
         faults = [f for f in seen.faults if conduct or f.kind in ("form", "finite", "mutation")]
@@ -339,6 +339,12 @@ def _cotangents(centre: Array, given: Any, rng: np.random.Generator) -> Array:
     single[rng.integers(centre.size)] = 1.0
     sparse = gaussian(centre.shape, rng) * (rng.random(centre.shape) < max(0.1, 4 / centre.size))
     return np.stack([dense, sparse, single.reshape(centre.shape)]).astype(centre.dtype)
+
+
+def _magnitude(cotangent: Array, centre: Array) -> float:
+    """Σ|ȳ ∘ (y − mean y)|, the scale of what cancels in a gradient of zero; an offset of f is no part of it."""
+    offset = float(np.mean(centre, dtype=np.float64)) if centre.size > 1 else 0.0
+    return float(np.abs(cotangent * (centre.astype(np.float64) - offset)).sum())
 
 
 def _answer(vjp: Function, cotangent: Array, inputs: Sequence[Array]) -> tuple[Any, ...]:

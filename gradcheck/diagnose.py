@@ -270,6 +270,8 @@ def _name_number(factor: bool, number: float, error: float) -> str:
     """
     if not factor:
         return f"{-number:.4g}"
+    if number == -1:
+        return "infinity: the right one is zero"
     value = 1 / (1 + number)
     simple = Fraction(value).limit_denominator(100)
     exact = abs(float(simple) - value) <= value * value * error + 16 * EPS * abs(value)

@@ -149,6 +149,9 @@ class Trial:
             # nothing is no scale: the gradient of a function that varies by its own size is one
             norm = max(norm, self.natural(channel))
         scale = norm * length
+        if self.vanishes(channel) and estimate.step > 0:
+            # and so is what the function does along this very direction
+            scale = max(scale, sum(abs(c) for c in estimate.coefficients[1:]) / estimate.step)
         return Comparison(analytic, rounding, estimate, scale, self.labels[channel])
 
     def size(self) -> float:
@@ -170,10 +173,18 @@ class Trial:
 
         Only the dense cotangent drives the search: the others are read off the same samples.
         """
-        share = GOAL.get(self.coarsest(), 1e-11)
         norm = max(self.claim.norm(0), self.natural()) if self.vanishes() else self.claim.norm(0)
-        goal = min(share, (self.aim or share) / 10) * norm * length
-        return np.array([goal] + [math.inf] * (len(self.cotangents) - 1))
+        return np.array([self.share() * norm * length] + [math.inf] * (len(self.cotangents) - 1))
+
+    def share(self) -> float:
+        """Bound, relative to the gradient, at which a probe may stop.
+
+        Further directions than the first are there for what one direction may miss, and need no more digits than
+        a pass does; unless more were asked for.
+        """
+        if self.aim is not None:
+            return self.aim / 10
+        return GOAL.get(self.coarsest(), 1e-11) if not self.rounds else self.wanted() / 100
 
     def coarsest(self) -> np.dtype[np.floating]:
         """The coarser dtype of input and output."""
