@@ -107,6 +107,8 @@ class Counted:
         self.calls += 1
         with np.errstate(all="ignore"):
             output = np.asarray(self.function(*inputs))
+        if output.dtype.kind == "c" and any(np.iscomplexobj(x) for x in inputs):
+            return output  # asked for, by the complex step
         if output.dtype.kind != "f":
             raise TypeError(
                 f"{self.who}: f does not return real floating numbers\n"

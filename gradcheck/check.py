@@ -236,7 +236,17 @@ class _Task:
         def moved(x: Array) -> Array:
             return self.f(*self.inputs[:i], x, *self.inputs[i + 1 :])
 
-        trial = Trial(moved, self.inputs[i], cotangents, LABELS, claim, centre, self.rng(2, i), aim=self.aim)
+        trial = Trial(
+            moved,
+            self.inputs[i],
+            cotangents,
+            LABELS,
+            claim,
+            centre,
+            self.rng(2, i),
+            aim=self.aim,
+            method=self.method,
+        )
         trial.run(self.directions, self.budget)
         wanted = self.wanted or trial.wanted()
         verdict, reason = decide(trial.rounds, wanted)
@@ -248,12 +258,13 @@ class _Task:
             blank,
             verdict=verdict,
             reason="zero everywhere probed: a pass that proves little" if zero else reason,
-            evidence="spectral",
+            evidence=trial.evidence(),
             resolution=resolution,
             miss_probability=math.prod(c.escapes(2 * wanted) for c in (r[0] for r in trial.rounds)),
             worst=_worst(worst) if verdict is not Verdict.PASS else None,
             evaluations=trial.evaluations,
             zero_everywhere=zero,
+            notes=blank.notes + (trial.refusal,) * (self.method == "complex_step" and bool(trial.refusal)),
         )
         return self.opened(trial, told, LABELS.index(worst.cotangent)) if verdict is Verdict.FAIL else told
 
@@ -342,7 +353,7 @@ def _cotangents(centre: Array, given: Any, rng: np.random.Generator) -> Array:
 
 
 def _magnitude(cotangent: Array, centre: Array) -> float:
-    """Σ|ȳ ∘ (y − mean y)|, the scale of what cancels in a gradient of zero; an offset of f is no part of it."""
+    """Σ|ȳ ∘ (y − mean y)|, the scale of what cancels in a gradient of zero; an offset is no part of it."""
     offset = float(np.mean(centre, dtype=np.float64)) if centre.size > 1 else 0.0
     return float(np.abs(cotangent * (centre.astype(np.float64) - offset)).sum())
 

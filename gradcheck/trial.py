@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array, Estimate
-from gradcheck.probes import spectral
+from gradcheck.probes import complex_step, differences, spectral
 from gradcheck.probes.field import FieldLine
 from gradcheck.verdict import BLATANT, Comparison
 
@@ -73,7 +73,8 @@ class Claim:
 class Trial:
     """One input: its function (the others fixed), where it stands, and what is claimed.
 
-    `rounds` grows with every direction, `aim` is the resolution that was asked for, `step` is the half length that served last.
+    `rounds` grows with every direction, `aim` is the resolution that was asked for, `step` is the half length
+    that served last, `refusal` says why there is no complex step.
     """
 
     function: Callable[[Array], Array]
@@ -89,6 +90,8 @@ class Trial:
     evaluations: int = 0
     step: float = 0.25
     exponent: int = 0
+    method: str = "auto"
+    refusal: str = ""
 
     def run(self, directions: int, budget: int) -> None:
         """Probe along `directions` directions; one more where a small difference wants a second opinion."""
@@ -115,23 +118,65 @@ class Trial:
         """Compare along one more Gaussian direction; the calls that it cost."""
         direction = self.direction()
         line = FieldLine(self.function, self.point, direction, self.cotangents, centre=self.centre)
-        length = float(np.linalg.norm(direction.ravel())) / math.sqrt(direction.size)
-        answers = spectral.probe(line, start=self.step, goal=self.goals(length), budget=budget)
-        self.taken.append([line.steps.taken(e) for _, e in answers])
-        self.rounds.append([self.compare(m, e, self.taken[-1][m]) for m, (e, _) in enumerate(answers)])
+        answers = self.sampled(line, budget)
+        taken = [line.steps.taken(e) for _, e in answers]
+        comparisons = [self.compare(m, e, taken[m]) for m, (e, _) in enumerate(answers)]
+        if self.wants_complex(comparisons, budget - line.evaluations):
+            taken, comparisons = self.by_complex_step(line, answers, taken, comparisons)
+        self.taken.append(taken)
+        self.rounds.append(comparisons)
         main, self.exponent = answers[0]
         self.step = main.step if main.step > 0 else self.step
         self.evaluations += line.evaluations
         return line.evaluations
 
+    def sampled(self, line: FieldLine, budget: int) -> list[tuple[Estimate, int]]:
+        """Estimates from samples at real points, and the exponents of their segments."""
+        length = float(np.linalg.norm(line.direction.ravel())) / math.sqrt(line.direction.size)
+        probe = differences.probe if self.method == "differences" else spectral.probe
+        return probe(line, start=self.step, goal=self.goals(length), budget=budget)
+
+    def wants_complex(self, comparisons: list[Comparison], left: int) -> bool:
+        """Whether a complex step is asked for, or could make a pass of what samples leave undecided."""
+        if self.method == "complex_step":
+            return True
+        short = comparisons[0].resolution > (self.aim or self.wanted())
+        return self.method == "auto" and short and left > complex_step.MOVES and not self.differing
+
+    def by_complex_step(
+        self,
+        line: FieldLine,
+        answers: list[tuple[Estimate, int]],
+        taken: list[Array],
+        comparisons: list[Comparison],
+    ) -> tuple[list[Array], list[Comparison]]:
+        """The comparisons by the complex step, where it applies and bears out the claim.
+
+        Unless it was asked for it never fails a claim that samples do not fail: code that divides complex
+        numbers may lose digits that it keeps for real ones.
+        """
+        found = complex_step.probe(line, reference=answers)
+        if not found.applies:
+            self.refusal = found.reason
+            return taken, comparisons
+        tangent = complex_step.taken(line)
+        better = [self.compare(m, e, tangent) for m, e in enumerate(found.estimates)]
+        if self.method == "auto" and any(c.differs for c in better):
+            return taken, comparisons
+        return [tangent] * len(better), better
+
     def direction(self) -> Array:
-        """A Gaussian direction of the size of the point; one that happens to be short (few elements) is stretched.
+        """A Gaussian direction of the size of the point; a short one (of few elements) is stretched.
 
         Stretched, so that a short one does not cost digits; for one element only its sign is random then.
         """
         drawn = gaussian(self.point.shape, self.rng)
         length = float(np.sqrt(np.mean(np.square(drawn))))
         return drawn * (self.size() / length if length < SHORT else self.size())
+
+    def evidence(self) -> str:
+        """The kinds of evidence of the dense cotangent, the strongest last."""
+        return "+".join(sorted({r[0].estimate.method for r in self.rounds}, reverse=True))
 
     def measured(self, channel: int) -> Iterator[tuple[Array, float, float]]:
         """Direction, derivative and bound of every round in which a cotangent's derivative was found."""
@@ -179,8 +224,8 @@ class Trial:
     def share(self) -> float:
         """Bound, relative to the gradient, at which a probe may stop.
 
-        Further directions than the first are there for what one direction may miss, and need no more digits than
-        a pass does; unless more were asked for.
+        Further directions than the first are there for what one may miss, and need no more digits than a pass
+        does; unless more were asked for.
         """
         if self.aim is not None:
             return self.aim / 10
