@@ -34,7 +34,7 @@ class Subject(NamedTuple):
 
     @property
     def group(self) -> str:
-        return f"check: {self.name}, {len(self.inputs)} inputs of {self.elements} elements"
+        return f"check: {self.name}, {len(self.inputs)} inputs of {self.elements:,} elements"
 
 
 def drawn(*shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
@@ -52,7 +52,7 @@ def layer() -> Subject:
         "convolution with sigmoid",
         reference.convolution.forward,
         reference.convolution.vjp,
-        drawn((4, 1, 8, 8), (1, 16, 3, 3), (16,)),
+        drawn((16, 1, 8, 8), (1, 16, 3, 3), (16,)),
     )
 
 
@@ -69,7 +69,7 @@ def whole_network() -> Subject:
 
 
 SUBJECTS = {
-    "small": lambda: convolution((4, 1, 8, 8), (1, 16, 3, 3)),
+    "small": lambda: convolution((16, 1, 8, 8), (1, 16, 3, 3)),
     "layer": layer,
     "network": whole_network,
     "large": lambda: convolution((4, 16, 64, 64), (16, 2, 5, 5)),

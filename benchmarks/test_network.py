@@ -19,6 +19,7 @@ DIGITS = (
     ("dense", 10, "scaled_tanh"),
 )
 BATCH, CLASSES, RATE = 16, 10, 0.01
+CONTEST = f"network, training step: x {BATCH}×1×8×8"
 FORMS = {BASELINE: naive_layers.train, "reference": network.train}
 
 # the two sum in different orders, and a step is small beside the parameter whose rounding it shares: over the
@@ -59,7 +60,7 @@ def gap(
 
 @pytest.mark.parametrize("form", FORMS)
 def test_training_step(benchmark, form):
-    answer = enter(benchmark, f"network, training step: x {BATCH}×1×8×8", form, lambda: step(FORMS[form]))
+    answer = enter(benchmark, CONTEST, form, lambda: step(FORMS[form]))
     assert gap(answer, naive()) <= CLOSE
 
 

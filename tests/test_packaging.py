@@ -1,0 +1,149 @@
+"""What is installed: entry points, types, dependencies, what an import costs, and what is public."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points, metadata, packages_distributions
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import gradcheck
+from tests.test_imports import OURS, ROOT, imports, sources
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+INSTALLED = PROJECT["project"]["dependencies"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+OPTIONAL = {"torch", "jax", "jaxlib", "matplotlib", "pandas", "tensorflow", "cupy", "numba", "dask"}
+
+TRIED = {"ml_dtypes"}
+"""Imported in a try: what needs them is left out where they are missing."""
+
+
+def test_the_command_and_the_catalogue_are_found_where_they_are_said_to_be():
+    (command,) = entry_points(group="console_scripts", name="gradcheck")
+    assert command.load() is importlib.import_module("gradcheck.cli").main
+    (catalogue,) = entry_points(group="gradcheck.catalogues", name="notes")
+    assert catalogue.load() is importlib.import_module("reference.catalogue").operations
+
+
+def test_the_metadata_are_those_of_the_project():
+    installed = metadata("gradcheck")
+    assert installed["Requires-Python"] == PROJECT["project"]["requires-python"] == ">=3.11"
+    assert set(installed.get_all("Provides-Extra")) == set(EXTRAS)
+    assert installed["Description-Content-Type"] == "text/markdown"
+
+
+@pytest.mark.parametrize("package", ["gradcheck", "reference"])
+def test_both_packages_are_typed(package):
+    assert (files(package) / "py.typed").is_file()
+    assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"][package]
+
+
+def test_a_wheel_holds_both_packages_whole_and_nothing_else():
+    patterns = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    for top in OURS:
+        for place in sorted((ROOT / top).rglob("*.py")):
+            name = ".".join(place.parent.relative_to(ROOT).parts)
+            wanted = top in ("gradcheck", "reference")
+            assert any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns) == wanted, name
+            assert not wanted or (place.parent / "__init__.py").is_file(), name
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def distributions(requirements):
+    return {plain(re.split(r"[^\w.-]", each)[0]) for each in requirements}
+
+
+def undeclared(package, declared):
+    """Third-party modules that a package imports when it is loaded, and that nothing declared brings."""
+    found = {
+        each.name.split(".")[0]
+        for module, place in sources(package)
+        for each in imports(module, place.read_text(encoding="utf-8"), package=place.name == "__init__.py")
+        if each.at_load
+    }
+    brought = packages_distributions()
+    return {
+        name
+        for name in found - set(OURS) - TRIED - set(sys.stdlib_module_names)
+        if not {plain(each) for each in brought.get(name, ())} & declared
+    }
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_what_is_imported_is_declared(package):
+    declared = distributions(INSTALLED)
+    if package in ("tests", "benchmarks"):
+        declared |= distributions(EXTRAS["test"])
+    assert not undeclared(package, declared)
+
+
+def test_requirements_are_read_to_their_names():
+    assert distributions(["scikit_learn>=1.5", "numpy>=2", "a.b[c]; python_version<'4'"]) == {
+        "scikit-learn",
+        "numpy",
+        "a-b",
+    }
+
+
+def test_an_undeclared_import_is_seen():
+    declared = distributions(INSTALLED) - {"numpy"}
+    assert undeclared("reference", declared) == {"numpy"}
+
+
+def loaded_by(statement):
+    code = f"import sys; {statement}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("gradcheck", {"hypothesis", "pytest", "_pytest", "click", "rich", "reference"} | OPTIONAL),
+        ("reference", {"hypothesis", "pytest", "_pytest", "click", "rich", "gradcheck"} | OPTIONAL),
+        ("gradcheck.cli", {"pytest", "_pytest", "reference"} | OPTIONAL),
+    ],
+)
+def test_an_import_brings_no_more_than_it_needs(module, unwanted):
+    loaded = loaded_by(f"import {module}")
+    assert module.split(".")[0] in loaded
+    assert not loaded & unwanted
+
+
+def test_what_an_import_brings_is_seen():
+    assert "hypothesis" in loaded_by("import gradcheck.strategies")
+
+
+def test_public_names_exist_and_are_in_order():
+    assert len(set(gradcheck.__all__)) == len(gradcheck.__all__)
+    assert sorted(gradcheck.__all__) == gradcheck.__all__
+    for name in gradcheck.__all__:
+        assert hasattr(gradcheck, name)
+
+
+@pytest.mark.parametrize("name", gradcheck.__all__)
+def test_public_names_are_shown_by_example(name):
+    text = inspect.getdoc(getattr(gradcheck, name)) or ""
+    assert "Examples\n--------" in text
+    assert ">>> " in text
+    assert text.splitlines()[0].endswith((".", ":"))
+
+
+def test_the_licence_is_the_one_that_is_named():
+    assert PROJECT["project"]["license"] == "BSD-3-Clause"
+    (place,) = PROJECT["project"]["license-files"]
+    text = (Path(ROOT) / place).read_text(encoding="utf-8")
+    assert "Redistribution and use in source and binary forms" in text
+    assert "Neither the name" in text
