@@ -23,8 +23,8 @@ CONDUCT = "conduct"
 
 Judge = Callable[..., Check]
 
-CERTIFYING: Judge = partial(check_vjp, aim=1e-11, strict=True)
-"""A certificate looks further than a single check: it aims at a finer resolution, and a gradient that shares
+CERTIFYING: Judge = partial(check_vjp, aim=1e-11, budget=300, strict=True)
+"""A certificate looks further than a single check: finer, at more calls an input, and a gradient that shares
 memory with an argument fails."""
 
 Found = dict[str, Check | None]
