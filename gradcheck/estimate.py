@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+#: The smallest number above 0.
+SMALLEST = float(np.finfo(np.float64).smallest_subnormal)
+
 
 class Finding(StrEnum):
     """What a probe noticed about the function on the segment that it sampled."""
@@ -72,16 +75,27 @@ class Estimate:
         return replace(
             self,
             value=value,
-            bound=self.bound + other.bound + _rounding(value),
+            bound=_outward(self.bound + other.bound, value),
             evaluations=self.evaluations + other.evaluations,
+            noise=self.noise + other.noise,
+            truncation=self.truncation + other.truncation,
         )
 
     def __sub__(self, other: Estimate) -> Estimate:
         return self + -other
 
     def __mul__(self, factor: float) -> Estimate:
-        value = self.value * factor
-        return replace(self, value=value, bound=abs(self.bound * factor) + _rounding(value))
+        with np.errstate(all="ignore"):
+            value, size = self.value * factor, abs(factor)
+            # a product, unlike a sum, may be lost below the smallest number
+            lost = SMALLEST * ((self.value != 0) | (self.bound != 0))
+            return replace(
+                self,
+                value=value,
+                bound=_outward(self.bound * size, value) + lost,
+                noise=self.noise * size,
+                truncation=self.truncation * size,
+            )
 
     __rmul__ = __mul__
 
@@ -90,6 +104,12 @@ class Estimate:
         return abs(self.value - other.value) <= self.bound + other.bound
 
 
-def _rounding(value: Any) -> Any:
-    """Half a unit in the last place of a float64 result, rounded up to a whole one; 0 where there is no result."""
-    return np.nan_to_num(abs(np.asarray(value, float)) * np.finfo(np.float64).eps, nan=0.0, posinf=0.0)[()]
+def _outward(bound: Any, value: Any) -> Any:
+    """A bound widened by the rounding of the value and by its own; infinite where it is 0 · ∞.
+
+    Its own too: a bound much larger than the value loses more in a sum than the value does.
+    """
+    size = abs(np.asarray(value, float)) + bound
+    wider = bound + 2 * np.finfo(np.float64).eps * np.where(np.isfinite(size), size, 0.0)
+    wider = np.where(np.isnan(wider), np.inf, wider)
+    return wider if wider.ndim else wider.item()

@@ -68,7 +68,7 @@ class Comparison:
     @property
     def excess(self) -> float:
         """Size of the difference over what is allowed; NaN counts as beyond any allowance."""
-        if math.isinf(self.estimate.bound):
+        if not math.isfinite(self.estimate.bound):
             return 0.0
         if math.isnan(self.difference):
             return math.inf
