@@ -133,7 +133,8 @@ def blind(finding):
 
 
 AGREES = "agrees to a relative 2e-09"
-ONE_OF = "differs from the numeric derivative by {}, {} times what rounding and truncation explain, along one of {} directions"
+DIFFERS = "differs from the numeric derivative by {}, {} times what rounding and truncation explain"
+ONE_OF = DIFFERS + ", along one of {} directions"
 
 
 @pytest.mark.parametrize(
@@ -145,12 +146,12 @@ ONE_OF = "differs from the numeric derivative by {}, {} times what rounding and 
         (
             [[BAD]],
             "fail",
-            "differs from the numeric derivative by 1.000e+00, 1.0e+09 times what rounding and truncation explain",
+            DIFFERS.format("1.000e+00", "1.0e+09"),
         ),
         (
             [[FINE, BAD], [FINE, FINE]],  # any cotangent can fail
             "fail",
-            "differs from the numeric derivative by 1.000e+00, 1.0e+09 times what rounding and truncation explain",
+            DIFFERS.format("1.000e+00", "1.0e+09"),
         ),
         ([[SMALL]], "inconclusive", ONE_OF.format("5.000e-09", "5.0e+00", 1)),
         ([[SMALL], [FINE]], "inconclusive", ONE_OF.format("5.000e-09", "5.0e+00", 2)),
@@ -159,7 +160,7 @@ ONE_OF = "differs from the numeric derivative by {}, {} times what rounding and 
         (
             [[SMALL], [FINE, SMALL]],
             "fail",
-            "differs from the numeric derivative by 5.000e-09, 5.0e+00 times what rounding and truncation explain",
+            DIFFERS.format("5.000e-09", "5.0e+00"),
         ),
         ([[COARSE]], "inconclusive", "could have seen a relative error of 2e-03, wanted 1e-06"),
         (
@@ -212,9 +213,7 @@ def test_decision(rounds, verdict, reason):
 def test_a_claim_that_is_no_number_is_blatant():
     verdict, reason = decide([[comparison(analytic=NAN)]], wanted=1e-6)
     assert verdict is Verdict.FAIL
-    assert (
-        reason == "differs from the numeric derivative by nan, inf times what rounding and truncation explain"
-    )
+    assert reason == DIFFERS.format("nan", "inf")
 
 
 def test_what_a_pass_has_to_see_is_the_callers():
@@ -263,6 +262,9 @@ def test_every_line_of_a_failure():
     ]
 
 
+SUBJECT, SETTING = "d convolution / d k", "(seed 1234, float64, spectral)"
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -275,12 +277,12 @@ def test_every_line_of_a_failure():
             {"wrong": tuple(np.ndindex(1, 1, 2, 3))},
             "  wrong elements  [0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 2], [0, 0, 1, 0], [0, 0, 1, 1] …",
         ),
-        ({"wrong": ()}, "d convolution / d k: fail (seed 1234, float64, spectral)"),
+        ({"wrong": ()}, f"{SUBJECT}: fail {SETTING}"),
         (
             {"verdict": Verdict.INCONCLUSIVE},
-            "d convolution / d k: inconclusive (seed 1234, float64, spectral)",
+            f"{SUBJECT}: inconclusive {SETTING}",
         ),
-        ({"verdict": Verdict.ERROR}, "d convolution / d k: error (seed 1234, float64, spectral)"),
+        ({"verdict": Verdict.ERROR}, f"{SUBJECT}: error {SETTING}"),
         ({"evidence": ""}, "d convolution / d k is wrong in 36 of 36 elements (seed 1234, float64)"),
         ({"worst": replace(WORST, element=None)}, "  along           a random direction, dense cotangent"),
         (
