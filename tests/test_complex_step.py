@@ -121,7 +121,7 @@ def test_nothing_warns_and_inputs_stay_as_they_are():
 @pytest.mark.parametrize(("dtype", "missed"), [("float64", 1), ("float32", 1)])
 def test_the_bound_holds_on_random_functions(dtype, missed):
     outside = seen = 0
-    for seed in range(600):
+    for seed in range(200_000, 200_400):
         problem = draw(seed, None, dtype)
         line = FieldLine(problem.f, np.asarray(problem.x), np.asarray(1.0))
         with np.errstate(all="ignore"):
@@ -129,9 +129,9 @@ def test_the_bound_holds_on_random_functions(dtype, missed):
         if found.applies:
             seen += 1
             outside += not abs(found.estimates[0].value - problem.derivative) <= found.estimates[0].bound
-    # 2 of 9,058 and 4 of 3,785 were outside in longer runs
+    # 2 of 3,613 and 2 of 2,488 were outside in longer runs, on seeds that no constant was chosen by
     assert outside <= missed
-    assert seen >= 350
+    assert seen >= 200
 
 
 def test_rounding_of_a_large_argument_is_in_the_bound():
