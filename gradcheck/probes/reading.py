@@ -23,9 +23,6 @@ SIGNAL = 4.0
 #: chance of about the m-th power for a quarter of m coefficients, hence the stricter limits for fewer.
 GEOMETRIC = {5: 0.0, 9: 0.04, 17: 0.1, 33: 0.25}
 
-#: Level, beside the largest coefficient, up to which a staircase passes for noise. A coarser one is a row of jumps.
-FINE = 0.01
-
 #: Level, beside the largest coefficient, up to which noise leaves a derivative worth having. A jump at the centre
 #: ends at 0.04 of it and a kink at 0.012 (17 samples); noise of that size makes bounds as large as the value.
 CLEAR = 0.01
@@ -56,8 +53,7 @@ class Reading:
     floor), `norm` the deviation of the derivative for one unit of it; `rate` is the fall from one of the
     used coefficients to the next, `fall` the fall over the last two quarters, `top` the largest coefficient but c_0,
     `floor` the rounding that a sample cannot avoid, `value` the size of φ; `suspicious` means that the level is
-    noise only if it shows itself between close neighbours; `resolved` that the estimate's bound can be believed; `stairs` that f is a staircase with steps as small as the
-    noise.
+    noise only if it shows itself between close neighbours; `resolved` that the estimate's bound can be believed.
     """
 
     estimate: Estimate
@@ -73,22 +69,11 @@ class Reading:
     falling: bool
     suspicious: bool
     resolved: bool
-    stairs: bool = False
 
     @property
     def constant(self) -> bool:
         """Whether all samples are equal to the bit."""
         return self.top == 0.0
-
-    @property
-    def stepped(self) -> bool:
-        """Whether it was refused for what may be the steps, small beside the value, of a staircase."""
-        return not self.resolved and bool(self.level < FINE * self.value) and self.fall > GEOMETRIC[17]
-
-    @property
-    def fine(self) -> bool:
-        """Whether the level is small beside signal and value: steps of a fine staircase, not those of a coarse one."""
-        return bool(self.level < FINE * min(self.top, self.value))
 
     def excess(self, wanted: int) -> float:
         """Bits by which h is too long for the signal to end within `wanted` coefficients."""
@@ -113,6 +98,10 @@ class Reading:
     def at(self, place: float) -> float:
         """φ at `place`, of the half length, from the samples' interpolant."""
         return float(np.polynomial.chebyshev.chebval(place, self.estimate.coefficients))
+
+    def signal(self, place: float) -> float:
+        """φ at `place`, of the half length, from the coefficients that stand above the noise."""
+        return float(np.polynomial.chebyshev.chebval(place, self.estimate.coefficients[: max(self.used, 2)]))
 
     def refused(self) -> Reading:
         """The same reading, with a bound that claims nothing."""
@@ -249,4 +238,6 @@ def _truncation(sizes: Array, level: float, kept: int, falling: bool, nodes: Nod
         first = float(sizes[-3:].max()) * nodes.scale[1]
         return 2.0 * first * (2 * last * rate / (1 - rate) + rate / (1 - rate) ** 2)
     rate = min(_rate(sizes, kept), 0.9)
-    return float(level * nodes.scale[1] * (kept * rate / (1 - rate) + rate / (1 - rate) ** 2))
+    odd = kept | 1  # even coefficients have no slope at the centre
+    cut = odd * float(sizes[odd] * nodes.scale[odd]) if odd <= last else 0.0
+    return cut + float(level * nodes.scale[1] * (kept * rate / (1 - rate) + rate / (1 - rate) ** 2))

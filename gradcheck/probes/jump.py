@@ -1,0 +1,140 @@
+"""Noise told from structure: noise is still there between the closest neighbours that the line can sample.
+
+A fine oscillation, a kink or a dent between two samples of a coarse segment ends its coefficients in the same level
+stretch as noise does. Between neighbours that come ever closer it fades, in proportion to their distance at last;
+the jitter of rounding does not, and of the steps of a staircase one is always left, as large as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradcheck.estimate import Array
+
+#: Share of the noise level below which the last changes between neighbours, two deviations of noise squared each, do
+#: not explain it. Normal noise of that level is quieter in 1 of 100 sets of four.
+LOUD = 0.4
+
+#: Share of the level below which one change is not noise: normal noise is as quiet once in 25 times, on both sides
+#: of a sample in 600.
+QUIET = 1 / 16
+
+#: Changes in a row that all lie in one half of an interval: a smooth function's share between halves as they shrink.
+STEPS = 6
+
+#: One half's share of the change of the other, up to which all of it lies in that other.
+CONCENTRATED = 0.25
+
+#: Distance from the centre, in widths of the interval, from which on a change all at once is none of what f does at
+#: the centre.
+APART = 8.0
+
+#: The middle of an interval.
+HALF = 0.5
+
+#: How much closer the next neighbour is tried while both parts of an interval are loud.
+STRIDE = 64.0
+
+#: Last changes by which a jump is measured, and its ratio to the deviation of a sawtooth with such jumps.
+LAST, JUMP = 4, 12.0**0.5
+
+#: Closest neighbours that are sampled for jitter, calls that are kept for them.
+NEIGHBOURS = 5
+
+#: Noise, beside the level, above which it is not what ends the coefficients: a pole, or a jump of f itself.
+LOUDEST = 8.0
+
+
+@dataclass
+class Inward:
+    """The way from two neighbours a and b, between which the residual changes, to closer and closer ones.
+
+    `residual(place)` is φ less its signal, a number a channel, at a place of the segment [−1, 1]; `level` the
+    deviation of the noise that is to be confirmed, in channel `channel`; `closest` the distance at which the line
+    can step no closer.
+    """
+
+    residual: Callable[[float], Array]
+    channel: int
+    level: float
+    closest: float
+    a: float
+    b: float
+    at_a: Array
+    at_b: Array
+    loudest: float = LOUDEST
+    changes: list[Array] = field(default_factory=list)
+    concentrated: int = 0
+    trend: Array | float = 0.0
+    offset: Array | float = 0.0
+    noise: Array = field(default_factory=lambda: np.zeros(0))
+
+    def is_noise(self, calls: int) -> bool:
+        """Whether what changes between a and b still does between closest neighbours, or does so all at once."""
+        share = 1 / STRIDE
+        for _ in range(calls - NEIGHBOURS):
+            if abs(self.b - self.a) <= self.closest:
+                return self.jitters()
+            share = self.step(share)
+            if self.faded():
+                return False
+            if self.concentrated >= STEPS and self.apart():
+                return self.jumped()
+        return False
+
+    def faded(self) -> bool:
+        """Whether the last change was too small for the level."""
+        return bool(self.changes) and bool(abs(self.changes[-1][self.channel]) < QUIET * self.level)
+
+    def apart(self) -> bool:
+        """Whether the change is as far from the centre as to be none of the structure there."""
+        return min(abs(self.a), abs(self.b)) >= APART * abs(self.b - self.a)
+
+    def step(self, share: float) -> float:
+        """Halve the interval, or try a much shorter one; the share to go on with."""
+        middle = self.a + share * (self.b - self.a)
+        between = self.residual(middle) - self.trend * middle - self.offset
+        near, far = between - self.at_a, self.at_b - between
+        sizes = abs(float(near[self.channel])), abs(float(far[self.channel]))
+        if share != HALF and sizes[0] < LOUD * self.level:
+            self.follow(near / (middle - self.a), middle, between)
+            return HALF
+        alone = min(sizes) <= CONCENTRATED * max(sizes)
+        self.concentrated = self.concentrated + 1 if alone and share == HALF else 0
+        if share != HALF or sizes[0] >= sizes[1]:
+            self.b, self.at_b = middle, between
+            self.changes.append(near)
+        else:
+            self.a, self.at_a = middle, between
+            self.changes.append(far)
+        return HALF if alone and share == HALF else 1 / STRIDE
+
+    def follow(self, trend: Array, middle: float, between: Array) -> None:
+        """Go on with what is left beside the trend of a quiet stretch next to a: between its steps a staircase rises."""
+        before = self.a
+        self.at_a = between - trend * (middle - before)
+        self.at_b = self.at_b - trend * (self.b - before)
+        self.trend, self.offset = self.trend + trend, self.offset - trend * before
+        self.a = middle
+        self.changes.append(self.at_b - self.at_a)
+
+    def jitters(self) -> bool:
+        """Whether closest neighbours depart from a straight line by the level."""
+        places = self.a + (self.b - self.a) * np.arange(NEIGHBOURS)
+        rest = np.array([self.residual(float(place)) for place in places])
+        bends = np.diff(rest, 2, axis=0)
+        # a second difference of independent numbers has six times their variance
+        self.noise = np.sqrt(np.mean(np.square(bends), axis=0) / 6)
+        return self.fits(self.noise)
+
+    def jumped(self) -> bool:
+        """Whether the last changes, all in one place, are those of a staircase whose noise has that level."""
+        self.noise = np.sqrt(np.mean(np.square(self.changes[-LAST:]), axis=0)) / JUMP
+        return self.fits(self.noise)
+
+    def fits(self, noise: Array) -> bool:
+        """Whether noise of that deviation explains the level, and is not another thing altogether."""
+        return bool(LOUD * self.level <= noise[self.channel] <= self.loudest * self.level)
