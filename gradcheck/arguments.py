@@ -23,7 +23,14 @@ def real_array(value: Any, who: str, name: str) -> Array:
     ValueError
         If it is empty, or holds NaN or infinity.
     """
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise TypeError(
+            f"{who}: {name} is not an array of real numbers\n"
+            f"  np.asarray({name}) raised ValueError: {error}\n"
+            "  an array has rows of one length"
+        ) from error
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype.kind != "f":
@@ -39,18 +46,32 @@ def real_array(value: Any, who: str, name: str) -> Array:
             "  a gradient without elements has nothing to check"
         )
     if not np.isfinite(array).all():
-        where = [int(k) for k in np.argwhere(~np.isfinite(array))[0]]
+        where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(
             f"{who}: {name} is not finite\n"
-            f"  {name}{where} = {array[tuple(where)]}, wanted a finite number\n"
+            f"  {name}{list(where) or ''} = {array[where]}, wanted a finite number\n"
             "  a derivative is checked at a point"
         )
     return array
 
 
 def real_arrays(inputs: Any, who: str) -> tuple[Array, ...]:
-    """A sequence of inputs, each by `real_array`."""
-    if not isinstance(inputs, Sequence) or isinstance(inputs, str) or len(inputs) == 0:
+    """A sequence of inputs, each by `real_array`.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence: a bare array, whose rows could be taken for inputs, too.
+    ValueError
+        If it is empty.
+    """
+    if isinstance(inputs, Sequence) and not isinstance(inputs, str) and not inputs:
+        raise ValueError(
+            f"{who}: there are no inputs\n"
+            "  len(inputs) = 0, wanted one array an argument of f\n"
+            "  for a single array x, pass (x,)"
+        )
+    if not isinstance(inputs, Sequence) or isinstance(inputs, str):
         raise TypeError(
             f"{who}: inputs are not a sequence of arrays\n"
             f"  type(inputs) = {type(inputs).__name__}, wanted a tuple or list, one array an argument of f\n"
@@ -85,6 +106,64 @@ def positive(value: float, who: str, name: str) -> float:
     return value
 
 
+def not_negative(value: int, who: str, name: str) -> int:
+    """`value` if it is a number from 0.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if not value >= 0:
+        raise ValueError(f"{who}: {name} is negative\n  {name} = {value!r}, wanted a whole number from 0")
+    return value
+
+
+def names_of(names: Sequence[str] | None, count: int, who: str) -> tuple[str, ...]:
+    """A name for each of `count` inputs: the given ones, or x, or inputs[0] and so on.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer names than inputs.
+    """
+    if names is None:
+        return ("x",) if count == 1 else tuple(f"inputs[{i}]" for i in range(count))
+    if len(names) != count:
+        raise ValueError(
+            f"{who}: names do not fit inputs\n"
+            f"  len(names) = {len(names)}, wanted {count}, the number of inputs\n"
+            f"  names = {tuple(names)!r}"
+        )
+    return tuple(names)
+
+
+def places(value: Any, count: int, who: str, name: str) -> tuple[int, ...]:
+    """Indices of inputs, each from 0 to count − 1.
+
+    Raises
+    ------
+    TypeError
+        If they are no sequence.
+    ValueError
+        If one is of no input: what is meant to be checked exactly would silently not be.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise TypeError(
+            f"{who}: {name} is not a sequence of indices\n"
+            f"  {name} = {value!r}, wanted a tuple or list of whole numbers in 0..{count - 1}\n"
+            "  for a single input i, pass (i,)"
+        )
+    for i in value:
+        if i not in range(count):
+            raise ValueError(
+                f"{who}: {name} names an input that there is not\n"
+                f"  {name} = {tuple(value)!r}, wanted whole numbers in 0..{count - 1}\n"
+                f"  {i!r} is the index of none of the {count} inputs"
+            )
+    return tuple(value)
+
+
 @dataclass
 class Counted:
     """The user's function with its calls counted and its answers made arrays.
@@ -94,7 +173,7 @@ class Counted:
     TypeError
         If it answers anything but real floating numbers.
     ValueError
-        If the shape of its answer changes from call to call.
+        If its answer is empty, or the shape of its answer changes from call to call.
     """
 
     function: Callable[..., Any]
@@ -114,6 +193,12 @@ class Counted:
                 f"{self.who}: f does not return real floating numbers\n"
                 f"  f(*inputs).dtype = {output.dtype}, wanted float16, float32, float64 or longdouble\n"
                 "  whole numbers have no derivative, and a complex output is two real ones"
+            )
+        if output.size == 0:
+            raise ValueError(
+                f"{self.who}: f(*inputs) is empty\n"
+                f"  f(*inputs).shape = {output.shape}, wanted at least one element\n"
+                "  what has no elements has no derivative"
             )
         if self.shape is None:
             self.shape = output.shape

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from gradcheck import conduct as conduct_of
-from gradcheck.arguments import METHODS, Counted, one_of, real_array, real_arrays
+from gradcheck.arguments import (
+    METHODS,
+    Counted,
+    names_of,
+    not_negative,
+    one_of,
+    places,
+    positive,
+    real_array,
+    real_arrays,
+)
 from gradcheck.autopsy import Autopsy
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
@@ -100,12 +110,17 @@ def check_vjp(
     'fail'
     """
     arrays = real_arrays(inputs, "check_vjp")
+    linear = places(linear_in, len(arrays), "check_vjp", "linear_in")
     one_of(method, METHODS, "check_vjp", "method")
+    not_negative(seed, "check_vjp", "seed")
+    for name, value in (("wanted", wanted), ("aim", aim), ("budget", budget), ("directions", directions)):
+        if value is not None:
+            positive(value, "check_vjp", name)
     task = _Task(
         Counted(f, "check_vjp"),
         vjp,
         arrays,
-        tuple(names or _names(len(arrays))),
+        names_of(names, len(arrays), "check_vjp"),
         seed,
         wanted,
         budget,
@@ -114,11 +129,7 @@ def check_vjp(
         sizes or {},
         aim or wanted,
     )
-    return task.check(cotangent, tuple(linear_in), conduct, strict)
-
-
-def _names(count: int) -> tuple[str, ...]:
-    return ("x",) if count == 1 else tuple(f"inputs[{i}]" for i in range(count))
+    return task.check(cotangent, linear, conduct, strict)
 
 
 @dataclass
@@ -280,12 +291,13 @@ class _Task:
         grave = min(parts, key=lambda p: _GRAVEST.index(p.verdict))
         fatal = [f for f in faults if f.severity == "fail"]
         whole = self.blank(grave.verdict, grave.reason)
+        told = grave.verdict is not Verdict.PASS  # whether it is said of one input
         if fatal and grave.verdict is not Verdict.FAIL:
-            whole = replace(whole, verdict=Verdict.FAIL, reason=fatal[0].message)
+            whole, told = replace(whole, verdict=Verdict.FAIL, reason=fatal[0].message), False
         return replace(
             whole,
             shape=parts[0].shape if len(parts) == 1 else (),
-            subject=grave.subject if len(parts) == 1 or grave.verdict is not Verdict.PASS else whole.subject,
+            subject=grave.subject if len(parts) == 1 or told else whole.subject,
             evidence="+".join(dict.fromkeys(p.evidence for p in parts if p.evidence)),
             resolution=max(p.resolution for p in parts),
             miss_probability=max(p.miss_probability for p in parts),

@@ -54,7 +54,7 @@ class FieldLine:
     def unit(self) -> float:
         """Unit round-off of the coarser of the dtypes of x and f(x)."""
         dtypes = [self.point.dtype] + [self.centre.dtype] * (self.centre is not None)
-        return max(float(np.finfo(dtype).eps) for dtype in dtypes) / 2
+        return max(unit_of(dtype) for dtype in dtypes)
 
     def shortest(self) -> int:
         """Exponent at which one quantum is a few units in the last place for the median element that moves."""
@@ -87,7 +87,7 @@ class FieldLine:
         Differences come first: what does not change costs no digits of what does.
         """
         change = output.astype(np.float64) - self.start()
-        unit = float(np.finfo(output.dtype).eps / 2)
+        unit = unit_of(output.dtype)
         # two numbers closer than this are one, whatever their size: outputs underflow
         least = float(np.finfo(output.dtype).smallest_subnormal)
         if self.cotangents is None:
@@ -107,3 +107,8 @@ class FieldLine:
         self.evaluations += 1
         with np.errstate(all="ignore"):
             return np.asarray(self.function(point))
+
+
+def unit_of(dtype: np.dtype[Any]) -> float:
+    """Unit round-off of a number of this dtype once it is float64, which a longdouble's changes come to be."""
+    return max(float(np.finfo(dtype).eps), float(np.finfo(np.float64).eps)) / 2
