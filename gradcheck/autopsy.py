@@ -21,7 +21,7 @@ from gradcheck.verdict import Check, Worst
 QUICK = 4
 
 #: Directional derivatives that a diagnosis of a large gradient has to agree with.
-PROBES = 3
+PROBES = 2
 
 #: Bits by which a quick probe's segment is shorter than one that 17 points resolved. Its truncation is then
 #: below (1/32)^4 of the derivative, for a hundred times the noise: fit to tell errors apart only.
@@ -53,7 +53,7 @@ class Autopsy:
         found = diagnose_by_probes(claimed, _none_left, context=self.context, count=0, known=known)
         if found is not None and found.name is not None:
             return replace(check, diagnosis=str(found))
-        return self.in_places(check, claimed)
+        return self.in_places(check, claimed, known[-1])
 
     def in_full(self, check: Check, claimed: Array) -> Check:
         """Every element measured: which are wrong, and what turns the right ones into them."""
@@ -69,10 +69,12 @@ class Autopsy:
         indices = tuple(tuple(int(k) for k in index) for index in np.argwhere(wrong))
         return replace(self.with_worst(check, worst), wrong=indices, diagnosis=str(found) if found else None)
 
-    def in_places(self, check: Check, claimed: Array) -> Check:
+    def in_places(self, check: Check, claimed: Array, known: tuple[Array, float, float]) -> Check:
         """Wrong elements by halving; where they are everywhere, that."""
+        direction, value, bound = known
+        budget = self.budget // QUICK
         located = locate(
-            claimed, self.probe, self.trial.rng, size=self.trial.size(), budget=self.budget // QUICK
+            claimed, self.probe, direction, (value, bound), size=self.trial.size(), budget=budget
         )
         if not located.elements:
             where = (

@@ -52,7 +52,7 @@ class Estimate:
     Examples
     --------
     >>> e = Estimate(2.0, 1e-9) - Estimate(0.5, 1e-9)
-    >>> e.value, e.bound >= 2e-9
+    >>> e.value, bool(e.bound >= 2e-9)
     (1.5, True)
     """
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
 
 #: Probe(direction) -> the direction really taken, the right derivative along it, and its bound.
@@ -16,7 +15,7 @@ Probe = Callable[[Array], tuple[Array, float, float]]
 
 #: Splits in a row with both halves wrong that are taken for an error all over the array: k wrong elements
 #: give about log2(k) of them before the halves become empty.
-SPREAD = 5
+SPREAD = 4
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class _Search:
     claimed: Array
     probe: Probe
     direction: Array
+    size: float
     left: int
     probes: int = 0
     blocks: list[tuple[float, int, int, float, float]] = field(default_factory=list)
@@ -80,7 +80,7 @@ class _Search:
     def settle(self, at: int) -> None:
         """Measure one element by itself."""
         taken = np.zeros(self.claimed.size)
-        taken[at] = self.direction[at]
+        taken[at] = self.size
         self.probes += 1
         moved, value, bound = self.probe(taken.reshape(self.claimed.shape))
         length = float(moved.ravel()[at])
@@ -92,12 +92,18 @@ class _Search:
 
 
 def locate(
-    claimed: Array, probe: Probe, rng: np.random.Generator, *, size: float = 1.0, budget: int = 60
+    claimed: Array,
+    probe: Probe,
+    direction: Array,
+    measured: tuple[float, float],
+    *,
+    size: float = 1.0,
+    budget: int = 60,
 ) -> Located:
     """Elements of `claimed` that differ from what is measured.
 
     Derivatives along disjoint supports add up, so a wrong block is halved by one probe, and one wrong element
-    among n takes about log2(n) + 2 of them. Where errors are everywhere the search stops early and says so.
+    among n takes about log2(n) + 1 of them. Where errors are everywhere the search stops early and says so.
 
     Parameters
     ----------
@@ -105,27 +111,27 @@ def locate(
         The gradient.
     probe : callable
         probe(direction) -> (direction taken, right derivative along it, bound).
-    rng : Generator
-        Of the direction.
+    direction : ndarray of the shape of claimed
+        A Gaussian direction along which claim and measurement differ.
+    measured : (float, float)
+        The right derivative along it, and its bound.
     size : float
-        Length of the direction's elements.
+        Length of the steps by which single elements are measured.
     budget : int
         Probes.
 
     Examples
     --------
-    >>> right = np.arange(1.0, 65.0)
+    >>> right, v = np.arange(1.0, 65.0), np.random.default_rng(0).standard_normal(64)
     >>> wrong = right.copy()
     >>> wrong[37] *= 2
-    >>> found = locate(wrong, lambda v: (v, float(right @ v), 1e-12), np.random.default_rng(0))
-    >>> [e.index for e in found.elements], found.probes <= 9
-    ([(37,)], True)
+    >>> found = locate(wrong, lambda v: (v, float(right @ v), 1e-12), v, (float(right @ v), 1e-12))
+    >>> [e.index for e in found.elements], found.probes
+    ([(37,)], 7)
     """
-    direction = gaussian((claimed.size,), rng)
-    # an element that the direction hardly moves could hide its error in the bound
-    direction = size * np.where(np.abs(direction) < 0.1, 0.1, direction)
-    search = _Search(claimed, probe, direction, budget)
-    search.keep(0, claimed.size, *search.residual(0, claimed.size))
+    search = _Search(claimed, probe, direction.ravel(), size, budget)
+    value, bound = measured
+    search.keep(0, claimed.size, float(np.sum(claimed * direction)) - value, bound)
     while search.blocks and search.probes < budget and search.both < SPREAD:
         _, low, high, residual, bound = heapq.heappop(search.blocks)
         if high - low == 1:

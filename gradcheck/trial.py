@@ -26,6 +26,9 @@ VANISHING = 64.0
 #: Calls kept back, of an input's budget, for finding out where a gradient is wrong.
 RESERVE = 40
 
+#: How much shorter further directions start, that need fewer digits: 9 points then do what 17 did.
+NEARER = 4.0
+
 #: Length, beside the expected one, below which a direction is stretched to it.
 SHORT = 0.5
 
@@ -134,7 +137,8 @@ class Trial:
         """Estimates from samples at real points, and the exponents of their segments."""
         length = float(np.linalg.norm(line.direction.ravel())) / math.sqrt(line.direction.size)
         probe = differences.probe if self.method == "differences" else spectral.probe
-        return probe(line, start=self.step, goal=self.goals(length), budget=budget)
+        start = self.step / NEARER if self.rounds and self.aim is None else self.step
+        return probe(line, start=start, goal=self.goals(length), budget=budget)
 
     def wants_complex(self, comparisons: list[Comparison], left: int) -> bool:
         """Whether a complex step is asked for, or could make a pass of what samples leave undecided."""
