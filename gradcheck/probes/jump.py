@@ -47,6 +47,12 @@ NEIGHBOURS = 5
 #: Noise, beside the level, above which it is not what ends the coefficients: a pole, or a jump of f itself.
 LOUDEST = 8.0
 
+#: Largest residual of noise, beside the largest deviation that it may have.
+WILD = 4.0
+
+#: Bend of a stretch, beside its rise, up to which it is straight.
+STRAIGHT = 0.25
+
 
 @dataclass
 class Inward:
@@ -70,7 +76,13 @@ class Inward:
     concentrated: int = 0
     trend: Array | float = 0.0
     offset: Array | float = 0.0
+    wild: bool = False
     noise: Array = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def size(self) -> float:
+        """Change over the whole interval."""
+        return abs(float((self.at_b - self.at_a)[self.channel]))
 
     def is_noise(self, calls: int) -> bool:
         """Whether what changes between a and b still does between closest neighbours, or does so all at once."""
@@ -79,7 +91,7 @@ class Inward:
             if abs(self.b - self.a) <= self.closest:
                 return self.jitters()
             share = self.step(share)
-            if self.faded():
+            if self.wild or self.faded():
                 return False
             if self.concentrated >= STEPS and self.apart():
                 return self.jumped()
@@ -96,24 +108,42 @@ class Inward:
     def step(self, share: float) -> float:
         """Halve the interval, or try a much shorter one; the share to go on with."""
         middle = self.a + share * (self.b - self.a)
-        between = self.residual(middle) - self.trend * middle - self.offset
+        between = self.at(middle)
         near, far = between - self.at_a, self.at_b - between
         sizes = abs(float(near[self.channel])), abs(float(far[self.channel]))
         if share != HALF and sizes[0] < LOUD * self.level:
-            self.follow(near / (middle - self.a), middle, between)
-            return HALF
-        alone = min(sizes) <= CONCENTRATED * max(sizes)
-        self.concentrated = self.concentrated + 1 if alone and share == HALF else 0
-        if share != HALF or sizes[0] >= sizes[1]:
+            return self.quiet(middle, between, near)
+        alone = share == HALF and min(sizes) <= CONCENTRATED * max(sizes)
+        self.concentrated = self.concentrated + 1 if alone else 0
+        self.narrow(middle, between, keep_near=share != HALF or sizes[0] >= sizes[1])
+        return HALF if alone else 1 / STRIDE
+
+    def at(self, place: float) -> Array:
+        """The residual beside the trend; it may not be far above the level anywhere."""
+        rest = self.residual(place)
+        self.wild = self.wild or abs(float(rest[self.channel])) > WILD * self.loudest * self.level
+        return np.asarray(rest - self.trend * place - self.offset)
+
+    def narrow(self, middle: float, between: Array, *, keep_near: bool) -> None:
+        """Go on with one part of the interval."""
+        if keep_near:
             self.b, self.at_b = middle, between
-            self.changes.append(near)
         else:
             self.a, self.at_a = middle, between
-            self.changes.append(far)
-        return HALF if alone and share == HALF else 1 / STRIDE
+        self.changes.append(self.at_b - self.at_a)
+
+    def quiet(self, middle: float, between: Array, near: Array) -> float:
+        """Go on beside the trend of a quiet stretch next to a, if it is straight: a staircase rises between its steps."""
+        twice = self.at(2 * middle - self.a) - self.at_a
+        bend = abs(float((twice - 2 * near)[self.channel]))
+        if bend <= STRAIGHT * abs(float(near[self.channel])) + QUIET * self.level / STRIDE:
+            self.follow(near / (middle - self.a), middle, between)
+        else:
+            self.narrow(middle, between, keep_near=False)
+        return HALF
 
     def follow(self, trend: Array, middle: float, between: Array) -> None:
-        """Go on with what is left beside the trend of a quiet stretch next to a: between its steps a staircase rises."""
+        """Go on with what is left beside a trend."""
         before = self.a
         self.at_a = between - trend * (middle - before)
         self.at_b = self.at_b - trend * (self.b - before)

@@ -283,13 +283,17 @@ class _Search:
             return True
         if channel >= self.driven:
             return False
-        # noise that is there at the centre is what counts: elsewhere the values of f may be larger
-        middle = len(nodes.positions) // 2
-        beside = [nodes.positions[middle + side] for side in (-1, 1)]
-        rest = {p: segment.samples[p].values - self.signal(segment, p / self.line.grid) for p in (0, *beside)}
-        louder = max(beside, key=lambda p: abs(float(rest[p][channel] - rest[0][channel])))
-        places = np.array([louder / self.line.grid, 0.0])
-        return self.confirmed_noise(segment, channel, level, places, np.array([rest[louder], rest[0]]))
+        places = np.array(nodes.positions) / self.line.grid
+        rest = np.array([segment.samples[p].values for p in nodes.positions])
+        rest = rest - np.array([self.signal(segment, place) for place in places])
+        changes = np.abs(np.diff(rest[:, channel]))
+        middle = len(changes) // 2
+        pair = middle - 1 + int(np.argmax(changes[middle - 1 : middle + 1]))
+        if changes[pair] < level:
+            # nothing is amiss at the centre, where structure would matter most
+            pair = int(np.argmax(changes))
+        ends = [pair, pair + 1] if pair < middle else [pair + 1, pair]
+        return self.confirmed_noise(segment, channel, level, places[ends], rest[ends])
 
     def confirmed_noise(self, segment: Segment, channel: int, level: float, places: Array, rest: Array) -> bool:
         """Whether the residuals at two places differ by noise; what it measures is remembered for every channel."""
