@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
-from gradcheck import conduct as conduct_of
 from gradcheck.arguments import (
     METHODS,
     Counted,
@@ -18,21 +13,12 @@ from gradcheck.arguments import (
     one_of,
     places,
     positive,
-    real_array,
     real_arrays,
 )
-from gradcheck.autopsy import Autopsy
-from gradcheck.directions import gaussian
-from gradcheck.estimate import Array
-from gradcheck.probes import exact
-from gradcheck.trial import Claim, Trial
-from gradcheck.turns import Context
-from gradcheck.verdict import Check, Comparison, Verdict, Worst, decide, resolution_of
+from gradcheck.task import Task
+from gradcheck.verdict import Check
 
 Function = Callable[..., Any]
-
-#: Cotangents read off the same samples, and how they are called in reports.
-LABELS = ("dense", "sparse", "one element")
 
 
 def check_vjp(
@@ -116,7 +102,7 @@ def check_vjp(
     for name, value in (("wanted", wanted), ("aim", aim), ("budget", budget), ("directions", directions)):
         if value is not None:
             positive(value, "check_vjp", name)
-    task = _Task(
+    task = Task(
         Counted(f, "check_vjp"),
         vjp,
         arrays,
@@ -130,268 +116,3 @@ def check_vjp(
         aim or wanted,
     )
     return task.check(cotangent, linear, conduct, strict)
-
-
-@dataclass
-class _Task:
-    """One call of check_vjp: the functions, the point and the options."""
-
-    f: Counted
-    vjp: Function
-    inputs: tuple[Array, ...]
-    names: tuple[str, ...]
-    seed: int
-    wanted: float | None
-    budget: int
-    directions: int
-    method: str
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    aim: float | None = None
-    claimed: dict[str, Claim] = field(default_factory=dict)
-
-    def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
-        """Form and conduct first, then every input by itself; the gravest of their verdicts."""
-        centre = self.f(*self.inputs)
-        if not np.isfinite(centre).all():
-            return self.blank(
-                Verdict.INCONCLUSIVE, "f is not finite at the inputs: no derivative to compare with"
-            )
-        cotangents = _cotangents(centre, cotangent, self.rng(0))
-        seen = conduct_of.examine(
-            self.vjp,
-            cotangents[0].copy(),
-            self.inputs,
-            seed=self.seed,
-            names=self.names,
-            magnitude=_magnitude(cotangents[0], centre),
-            strict=strict,
-        )
-        faults = [f for f in seen.faults if conduct or f.kind in ("form", "finite", "mutation")]
-        claims = self.claims(seen, cotangents)
-        self.claimed = {n: c for n, c in zip(self.names, claims, strict=True) if c is not None}
-        parts = tuple(
-            self.part(i, claim, centre, cotangents, i in linear_in, [f for f in faults if f.input == i])
-            for i, claim in enumerate(claims)
-        )
-        return self.whole(parts, [f for f in faults if f.input is None])
-
-    def claims(self, seen: conduct_of.Conduct, cotangents: Array) -> list[Claim | None]:
-        """What is claimed of each input for all cotangents; None where nothing usable is offered."""
-        offered = [g is not None and bool(np.isfinite(g).all()) for g in seen.gradients]
-        answers = [seen.gradients]
-        if any(offered):
-            answers += [_answer(self.vjp, c, self.inputs) for c in cotangents[1:]]
-        claims: list[Claim | None] = []
-        for i, usable in enumerate(offered):
-            first, rounding = seen.gradients[i], seen.rounding[i]
-            if not usable or first is None or rounding is None:
-                claims.append(None)
-                continue
-            stack = np.stack([np.asarray(a[i], dtype=np.float64) for a in answers])
-            claims.append(Claim(stack, _spread_rounding(stack, rounding, cotangents)))
-        return claims
-
-    def part(
-        self,
-        i: int,
-        claim: Claim | None,
-        centre: Array,
-        cotangents: Array,
-        linear: bool,
-        faults: list[conduct_of.Fault],
-    ) -> Check:
-        """The check of one input."""
-        fatal = [f for f in faults if f.severity == "fail"]
-        notes = tuple(f.message for f in faults if f not in fatal[:1])
-        blank = self.blank(Verdict.FAIL, "", i, notes)
-        if claim is None:
-            if fatal:
-                return replace(blank, reason=fatal[0].message)
-            return replace(blank, verdict=Verdict.INCONCLUSIVE, reason="not offered")
-        found = self.exactly(i, blank) if linear and self.method in ("auto", "exact") else None
-        if found is None or found.verdict is Verdict.FAIL:
-            # what differs on whole numbers is measured as well, to tell what the mistake looks like
-            numeric = self.numerically(i, claim, centre, cotangents, blank)
-            found = numeric if found is None else _joined(found, numeric)
-        if fatal and found.verdict is not Verdict.FAIL:
-            return replace(found, verdict=Verdict.FAIL, reason=fatal[0].message)
-        return found
-
-    def exactly(self, i: int, blank: Check) -> Check | None:
-        """Evidence on whole numbers, or None where f is not exact there."""
-
-        def gradient(cotangent: Array, *whole: Array) -> Any:
-            return _answer(self.vjp, cotangent, whole)[i]
-
-        found = exact.probe(self.f, gradient, self.inputs, i, self.rng(1, i))
-        if not found.applies:
-            return None
-        told = replace(
-            blank,
-            evidence="exact",
-            resolution=0.0,
-            miss_probability=found.miss_probability,
-            evaluations=found.evaluations,
-        )
-        if found.equal:
-            return replace(told, verdict=Verdict.PASS, reason="equal to the bit on whole numbers")
-        return replace(
-            told,
-            reason="differs on whole numbers, where both sides are exact\n"
-            f"⟨f(x + d) − f(x), ȳ⟩ = {found.left:.17g}, ⟨d, vjp(ȳ)⟩ = {found.right:.17g}",
-        )
-
-    def numerically(self, i: int, claim: Claim, centre: Array, cotangents: Array, blank: Check) -> Check:
-        """Evidence from a numeric derivative along random directions."""
-
-        def moved(x: Array) -> Array:
-            return self.f(*self.inputs[:i], x, *self.inputs[i + 1 :])
-
-        trial = Trial(
-            moved,
-            self.inputs[i],
-            cotangents,
-            LABELS,
-            claim,
-            centre,
-            self.rng(2, i),
-            aim=self.aim,
-            method=self.method,
-        )
-        trial.run(self.directions, self.budget)
-        wanted = self.wanted or trial.wanted()
-        verdict, reason = decide(trial.rounds, wanted)
-        flat = [c for comparisons in trial.rounds for c in comparisons]
-        resolution = resolution_of(trial.rounds)
-        worst = _most_telling(flat)
-        zero = trial.vanishes() and verdict is Verdict.PASS
-        told = replace(
-            blank,
-            verdict=verdict,
-            reason="zero everywhere probed: a pass that proves little" if zero else reason,
-            evidence=trial.evidence(),
-            resolution=resolution,
-            miss_probability=math.prod(c.escapes(2 * wanted) for c in (r[0] for r in trial.rounds)),
-            worst=_worst(worst) if verdict is not Verdict.PASS else None,
-            evaluations=trial.evaluations,
-            zero_everywhere=zero,
-            notes=blank.notes + (trial.refusal,) * (self.method == "complex_step" and bool(trial.refusal)),
-        )
-        return self.opened(trial, told, LABELS.index(worst.cotangent)) if verdict is Verdict.FAIL else told
-
-    def opened(self, trial: Trial, failed: Check, channel: int) -> Check:
-        """The failed check with where it is wrong and what the mistake looks like."""
-        others = {n: c.gradients[channel] for n, c in self.claimed.items() if c is not trial.claim}
-        context = Context(trial.cotangents[channel], trial.point, others, sizes=self.sizes, factors={})
-        report = Autopsy(trial, context, channel, self.budget - trial.evaluations - 1).report(failed)
-        return replace(report, evaluations=trial.evaluations)
-
-    def whole(self, parts: tuple[Check, ...], faults: list[conduct_of.Fault]) -> Check:
-        """All inputs together: the gravest verdict, the coarsest resolution."""
-        grave = min(parts, key=lambda p: _GRAVEST.index(p.verdict))
-        fatal = [f for f in faults if f.severity == "fail"]
-        whole = self.blank(grave.verdict, grave.reason)
-        told = grave.verdict is not Verdict.PASS  # whether it is said of one input
-        if fatal and grave.verdict is not Verdict.FAIL:
-            whole, told = replace(whole, verdict=Verdict.FAIL, reason=fatal[0].message), False
-        return replace(
-            whole,
-            shape=parts[0].shape if len(parts) == 1 else (),
-            subject=grave.subject if len(parts) == 1 or told else whole.subject,
-            evidence="+".join(dict.fromkeys(p.evidence for p in parts if p.evidence)),
-            resolution=max(p.resolution for p in parts),
-            miss_probability=max(p.miss_probability for p in parts),
-            diagnosis=grave.diagnosis,
-            worst=grave.worst,
-            wrong=grave.wrong,
-            notes=tuple(f.message for f in faults if f not in fatal[:1])
-            + (grave.notes if len(parts) == 1 else ()),
-            parts=parts,
-            evaluations=self.f.calls,
-            zero_everywhere=all(p.zero_everywhere for p in parts),
-        )
-
-    def blank(
-        self, verdict: Verdict, reason: str, i: int | None = None, notes: tuple[str, ...] = ()
-    ) -> Check:
-        """A check that has seen nothing yet."""
-        subject = "d f" if i is None else f"d f / d {self.names[i]}"
-        shape = self.inputs[i].shape if i is not None else ()
-        dtype = str(self.inputs[i or 0].dtype)
-        return Check(
-            verdict, subject, "", math.inf, 1.0, reason, notes=notes, seed=self.seed, dtype=dtype, shape=shape
-        )
-
-    def rng(self, *stream: int) -> np.random.Generator:
-        """A generator of its own for every purpose, so that one probe more or less moves no other."""
-        return np.random.default_rng([self.seed, *stream])
-
-
-_GRAVEST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
-
-
-def _joined(exactly: Check, numeric: Check) -> Check:
-    """A failure on whole numbers with what the numeric probe tells of it."""
-    return replace(
-        exactly,
-        diagnosis=numeric.diagnosis,
-        worst=numeric.worst,
-        wrong=numeric.wrong,
-        evaluations=exactly.evaluations + numeric.evaluations,
-    )
-
-
-def _cotangents(centre: Array, given: Any, rng: np.random.Generator) -> Array:
-    """Cotangents in the dtype of the output: the given one, else a dense, a sparse and a one-element one.
-
-    Shape (cotangents, *shape of the output). A dense one alone lets pass what is wrong for single elements.
-    """
-    if given is not None:
-        cotangent = real_array(given, "check_vjp", "cotangent")
-        if cotangent.shape != centre.shape:
-            raise ValueError(
-                "check_vjp: the cotangent does not fit the output\n"
-                f"  cotangent.shape = {cotangent.shape}, wanted {centre.shape}, the shape of f(*inputs)\n"
-                "  a cotangent weighs every element of the output"
-            )
-        return cotangent[None].astype(centre.dtype)
-    if centre.size == 1:
-        return np.full((1, *centre.shape), rng.uniform(0.5, 2.0)).astype(centre.dtype)
-    dense = gaussian(centre.shape, rng)
-    single = np.zeros(centre.size)
-    single[rng.integers(centre.size)] = 1.0
-    sparse = gaussian(centre.shape, rng) * (rng.random(centre.shape) < max(0.1, 4 / centre.size))
-    return np.stack([dense, sparse, single.reshape(centre.shape)]).astype(centre.dtype)
-
-
-def _magnitude(cotangent: Array, centre: Array) -> float:
-    """Σ|ȳ ∘ (y − mean y)|, the scale of what cancels in a gradient of zero; an offset is no part of it."""
-    offset = float(np.mean(centre, dtype=np.float64)) if centre.size > 1 else 0.0
-    return float(np.abs(cotangent * (centre.astype(np.float64) - offset)).sum())
-
-
-def _answer(vjp: Function, cotangent: Array, inputs: Sequence[Array]) -> tuple[Any, ...]:
-    """One more call of a vjp, as a tuple."""
-    with np.errstate(all="ignore"):
-        answer = vjp(cotangent.copy(), *[x.copy() for x in inputs])
-    return tuple(answer) if isinstance(answer, tuple | list) and len(inputs) == len(answer) else (answer,)
-
-
-def _spread_rounding(stack: Array, rounding: Array, cotangents: Array) -> Array:
-    """Rounding for every cotangent from that measured for the first, in proportion to their sizes."""
-    sizes = np.linalg.norm(cotangents.reshape(len(cotangents), -1).astype(np.float64), axis=1)
-    shares = (sizes / sizes[0] if sizes[0] > 0 else np.ones(len(sizes))).reshape(-1, *[1] * rounding.ndim)
-    first = np.abs(stack[0])
-    relative = float(np.median(rounding[first > 0] / first[first > 0])) if np.any(first > 0) else 0.0
-    return np.maximum(rounding * shares, relative * np.abs(stack))
-
-
-def _most_telling(comparisons: list[Comparison]) -> Comparison:
-    """The comparison to report: of the dense cotangent where that differs, else the most excessive."""
-    dense = [c for c in comparisons if c.cotangent == LABELS[0]]
-    different = [c for c in dense if c.differs]
-    return max(different or comparisons, key=lambda c: c.excess)
-
-
-def _worst(comparison: Comparison) -> Worst:
-    return Worst(None, comparison.analytic, comparison.rounding, comparison.estimate, comparison.cotangent)
