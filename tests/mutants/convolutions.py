@@ -99,9 +99,10 @@ FULL_MUTANTS = (
 
 def _from_delta(mistakes):
     """The same mistakes after f': the kernel's turn must not change u."""
+    pairs = {name: made if isinstance(made, tuple) else (made, None) for name, made in mistakes.items()}
     return {
-        name: lambda a, made=made: (made[0] if isinstance(made, tuple) else made)(_Linear(a))
-        for name, made in mistakes.items()
+        name: (lambda a, made=made: made(_Linear(a)), looks_like)
+        for name, (made, looks_like) in pairs.items()
     }
 
 
@@ -138,7 +139,7 @@ LAYER_MUTANTS = (
         | SLOPES
         | PLACES
         | KERNEL_TURNS
-        | _from_delta(KERNEL_SUMS | {"E4: C5 to the letter": literal_patches}),
+        | _from_delta(KERNEL_SUMS | {"E4: C5 to the letter": (literal_patches, "turned by 180 degrees")}),
     ),
     *mutants(
         "convolution",
