@@ -99,7 +99,7 @@ class Task:
             if fatal:
                 return replace(blank, reason=fatal[0].message)
             return replace(blank, verdict=Verdict.INCONCLUSIVE, reason="not offered")
-        found = self.exactly(i, blank) if linear and self.method in ("auto", "exact") else None
+        found = self.exactly(i, blank, centre) if linear and self.method in ("auto", "exact") else None
         if found is None or found.verdict is Verdict.FAIL:
             # what differs on whole numbers is measured as well, to tell what the mistake looks like
             numeric = self.numerically(i, claim, centre, cotangents, blank)
@@ -108,13 +108,13 @@ class Task:
             return replace(found, verdict=Verdict.FAIL, reason=fatal[0].message)
         return found
 
-    def exactly(self, i: int, blank: Check) -> Check | None:
+    def exactly(self, i: int, blank: Check, centre: Array) -> Check | None:
         """Evidence on whole numbers, or None where f is not exact there."""
 
         def gradient(cotangent: Array, *whole: Array) -> Any:
             return _answer(self.vjp, cotangent, whole)[i]
 
-        found = exact.probe(self.f, gradient, self.inputs, i, self.rng(1, i))
+        found = exact.probe(self.f, gradient, self.inputs, i, centre, self.rng(1, i))
         if not found.applies:
             return None
         told = replace(
