@@ -340,9 +340,10 @@ def region(free: int) -> Turns:
     def turns(clues: Clues) -> Iterator[Turn]:
         if clues.wrong is None:
             return
-        touched = [np.unique(indices) for indices in np.nonzero(clues.wrong)]
-        fixed = sum(len(indices) == 1 for indices in touched)
-        if fixed and (len(touched) - fixed == free or free < 0):
+        touched = [len(np.unique(indices)) for indices in np.nonzero(clues.wrong)]
+        # an axis of length 1 says nothing of where
+        fixed = sum(t == 1 < length for t, length in zip(touched, clues.wrong.shape, strict=True))
+        if fixed and (sum(t > 1 for t in touched) == free or free < 0):
             yield _right_but(clues, box(clues.wrong))
 
     return turns

@@ -64,7 +64,7 @@ def _activation(name: str, summary: str, ids: str) -> Operation:
         (Input("u", ("...",), "pre-activations"),),
         ids,
         cases.draw_elementwise,
-        cases.ELEMENTWISE,
+        cases.SIGMOID if name == "sigmoid" else cases.ELEMENTWISE,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gradcheck.case import Case
@@ -84,6 +85,13 @@ def draw_elementwise(draw: Draw) -> Case:
     return elementwise(shape, draw(one_of("gaussian", "zeros", "ties", "large")))
 
 
+def extreme(case: Case, scale: float) -> Case:
+    """The same shapes with values of about `scale`, all far from 0: where exp overflows (E9)."""
+    name = next(iter(case.shapes))
+    reached = case.regimes - regimes(gaussian_values=True) | regimes(extreme_values=True)
+    return replace(case, kind="bounded", scales={name: scale}, regimes=reached)
+
+
 ELEMENTWISE = (
     elementwise((1,)),
     elementwise((7,), "zeros"),
@@ -92,6 +100,7 @@ ELEMENTWISE = (
     elementwise(()),
     elementwise((2, 3, 4, 5)),
 )
+SIGMOID = (*ELEMENTWISE, extreme(elementwise((20,)), 800.0))
 
 
 def error(batch: int, classes: int, kind: str = "gaussian") -> Case:
@@ -335,7 +344,12 @@ def draw_sparsity(draw: Draw) -> Case:
 
 
 _COLUMNS = ((1, 1), (1, 3), (4, 1), (3, 3), (5, 2))
-SOFTMAX = (*(columns(*shape) for shape in _COLUMNS), columns(3, 2, "ties"), columns(4, 3, "large"))
+SOFTMAX = (
+    *(columns(*shape) for shape in _COLUMNS),
+    columns(3, 2, "ties"),
+    columns(4, 3, "large"),
+    extreme(columns(1, 20), 1500.0),  # one row: with several the right gradient is nothing but underflow
+)
 SPARSITY = (*(columns(*shape, lam=0.5) for shape in _COLUMNS), columns(2, 3, "ties", lam=2.0))
 
 
