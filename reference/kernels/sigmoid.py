@@ -85,10 +85,17 @@ def notes_slope(output: Array) -> Array:
 
 
 def fast(u: Array) -> Array:
-    """1 / (1 + e) or e / (1 + e) with e = exp(-|u|), whole arrays at once; complex u as well."""
+    """1 / (1 + exp(-u)) in one buffer, exp(-u) cut off as by `notes`; complex u as well, by exp(-|u|)."""
     u = Axes("sigmoid").take_any("u", u)
-    e = np.exp(-_absolute(u))
-    return np.asarray(np.where(u.real < 0, e, 1) / (1 + e))
+    if np.iscomplexobj(u):
+        e = np.exp(-_absolute(u))
+        return np.asarray(np.where(u.real < 0, e, 1) / (1 + e))
+    # no np.where: choosing between two results costs more than the exponential
+    buffer = np.negative(u, out=np.empty_like(u))
+    np.minimum(buffer, -np.log(np.finfo(u.dtype).tiny), out=buffer)
+    np.exp(buffer, out=buffer)
+    buffer += 1
+    return np.reciprocal(buffer, out=buffer)
 
 
 def fast_slope(u: Array) -> Array:
