@@ -108,6 +108,12 @@ class Certificate:
     seconds : float
     created : str
         ISO 8601, UTC.
+
+    Examples
+    --------
+    >>> empty = Certificate("mine", 0, 25, ())
+    >>> str(empty.verdict), empty.exit_status
+    ('inconclusive', 3)
     """
 
     target: str

@@ -72,6 +72,12 @@ def certify(
         When an operation is asked for that no catalogue has.
     ValueError
         When `examples` is not positive or `seed` is negative.
+
+    Examples
+    --------
+    >>> certificate = certify("reference", ["upsample"], examples=3)
+    >>> print(certificate.verdict, [(row.input, row.evidence) for row in certificate.results])
+    pass [('forward', 'exact'), ('x', 'exact')]
     """
     _check_numbers(examples, seed)
     known = installed() if catalogue is None else catalogue

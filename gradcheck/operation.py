@@ -115,6 +115,12 @@ class Operation:
         For each convention that a target may declare, its possible values; the first is the catalogue's.
     linear_in : callable (options) -> tuple of str
         Inputs in which it is affine with the others fixed, and integers give integers: exact evidence.
+
+    Examples
+    --------
+    >>> square = Operation("square", "x², element by element", (Input("x", ("...",), "numbers"),), abs, None)
+    >>> square.name, [each.name for each in square.inputs]
+    ('square', ['x'])
     """
 
     name: str
@@ -150,6 +156,11 @@ def operations() -> Mapping[str, Operation]:
     ------
     RuntimeError
         When no catalogue is installed, or two of them offer the same name.
+
+    Examples
+    --------
+    >>> "convolution" in operations()
+    True
     """
     return collect(entry_points(group=CATALOGUES))
 
@@ -186,6 +197,11 @@ def operation(name: str) -> Operation:
     ------
     UnknownOperation
         With the names that come near.
+
+    Examples
+    --------
+    >>> [each.name for each in operation("dense").inputs]
+    ['x', 'W', 'b']
     """
     return find(name, operations())
 

@@ -11,7 +11,13 @@ from gradcheck.estimate import Estimate, Finding
 
 
 class Verdict(StrEnum):
-    """What a check says; only PASS is green."""
+    """What a check says; only PASS is green.
+
+    Examples
+    --------
+    >>> Verdict("pass") is Verdict.PASS, f"{Verdict.FAIL}"
+    (True, 'fail')
+    """
 
     PASS = "pass"
     FAIL = "fail"
@@ -20,11 +26,29 @@ class Verdict(StrEnum):
 
 
 class GradientMismatch(AssertionError):  # noqa: N818  the name that other programs catch
-    """Raised by `Check.assert_passed` for a gradient that is wrong, and for code that raised."""
+    """Raised by `Check.assert_passed` for a gradient that is wrong, and for code that raised.
+
+    Examples
+    --------
+    >>> Check(Verdict.FAIL, "d f / d x", "spectral", 1e-12, 0.0, "differs").assert_passed()
+    Traceback (most recent call last):
+        ...
+    gradcheck.verdict.GradientMismatch: d f / d x: fail (seed 0, spectral)
+      differs
+    """
 
 
 class InconclusiveCheck(AssertionError):  # noqa: N818  the name that other programs catch
-    """Raised by `Check.assert_passed` where the check could not have seen an error of interest."""
+    """Raised by `Check.assert_passed` where the check could not have seen an error of interest.
+
+    Examples
+    --------
+    >>> Check(Verdict.INCONCLUSIVE, "d f / d x", "spectral", 0.1, 1.0, "too noisy").assert_passed()
+    Traceback (most recent call last):
+        ...
+    gradcheck.verdict.InconclusiveCheck: d f / d x: inconclusive (seed 0, spectral)
+      too noisy
+    """
 
 
 @dataclass(frozen=True)
@@ -122,6 +146,15 @@ class Check:
     was checked (0 where the evidence is exact); `miss_probability` is the chance that an error of twice the
     wanted resolution escapes the random directions. `wrong` lists the elements that were found to be wrong,
     `parts` holds one Check for each input (check_vjp).
+
+    Examples
+    --------
+    >>> check = Check(Verdict.PASS, "d f / d x", "spectral", 1e-12, 1e-9, "agrees to a relative 1e-12")
+    >>> check.passed
+    True
+    >>> print(check)
+    d f / d x: pass (seed 0, spectral)
+      agrees to a relative 1e-12
     """
 
     verdict: Verdict
