@@ -44,9 +44,8 @@ class Task:
         """Form and conduct first, then every input by itself; the gravest of their verdicts."""
         centre = self.f(*self.inputs)
         if not np.isfinite(centre).all():
-            return self.blank(
-                Verdict.INCONCLUSIVE, "f is not finite at the inputs: no derivative to compare with"
-            )
+            why = "f is not finite at the inputs: no derivative to compare with"
+            return replace(self.blank(Verdict.INCONCLUSIVE, why), evaluations=self.f.calls)
         cotangents = _cotangents(centre, cotangent, self.rng(0))
         seen = conduct_of.examine(
             self.vjp,
@@ -93,8 +92,7 @@ class Task:
     ) -> Check:
         """The check of one input."""
         fatal = [f for f in faults if f.severity == "fail"]
-        notes = tuple(f.message for f in faults if f not in fatal[:1])
-        blank = self.blank(Verdict.FAIL, "", i, notes)
+        blank = self.blank(Verdict.FAIL, "", i, tuple(f.message for f in faults if f not in fatal[:1]))
         if claim is None:
             if fatal:
                 return replace(blank, reason=fatal[0].message)
@@ -106,7 +104,7 @@ class Task:
             found = numeric if found is None else _joined(found, numeric)
         if fatal and found.verdict is not Verdict.FAIL:
             return replace(found, verdict=Verdict.FAIL, reason=fatal[0].message)
-        return found
+        return replace(found, notes=tuple(f.message for f in fatal[:1]) + found.notes)
 
     def exactly(self, i: int, blank: Check, centre: Array) -> Check | None:
         """Evidence on whole numbers, or None where f is not exact there."""
@@ -185,6 +183,7 @@ class Task:
         told = grave.verdict is not Verdict.PASS  # whether it is said of one input
         if fatal and grave.verdict is not Verdict.FAIL:
             whole, told = replace(whole, verdict=Verdict.FAIL, reason=fatal[0].message), False
+            faults = [f for f in faults if f is not fatal[0]]
         return replace(
             whole,
             shape=parts[0].shape if len(parts) == 1 else (),
@@ -195,8 +194,7 @@ class Task:
             diagnosis=grave.diagnosis,
             worst=grave.worst,
             wrong=grave.wrong,
-            notes=tuple(f.message for f in faults if f not in fatal[:1])
-            + (grave.notes if len(parts) == 1 else ()),
+            notes=tuple(f.message for f in faults) + (grave.notes if len(parts) == 1 else ()),
             parts=parts,
             evaluations=self.f.calls,
             zero_everywhere=all(p.zero_everywhere for p in parts),

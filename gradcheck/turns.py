@@ -338,7 +338,7 @@ def region(free: int) -> Turns:
     """Wrong only where all axes but `free` have one index (−1: where at least one axis has)."""
 
     def turns(clues: Clues) -> Iterator[Turn]:
-        if clues.wrong is None:
+        if clues.wrong is None or clues.wrong.ndim == 0:
             return
         touched = [len(np.unique(indices)) for indices in np.nonzero(clues.wrong)]
         # an axis of length 1 says nothing of where

@@ -216,7 +216,11 @@ def _neighbours(line: FieldLine, tangent: Array, step: float, moves: int) -> tup
     left = np.stack([np.zeros(tangent.size), *(row.ravel() for row in rows)])
     powers = np.vander(np.concatenate([[0], places]) / line.grid, CUBIC)
     fit = np.linalg.lstsq(powers, left, rcond=None)[0]
-    return left - powers @ fit, fit[-2] / (line.grid * 2.0**exponent * INCOMMENSURATE)
+    with np.errstate(over="ignore"):
+        slope = fit[-2] / (line.grid * 2.0**exponent * INCOMMENSURATE)
+    if not np.isfinite(slope).all():
+        raise _RefusedError("J v changes beyond all numbers beside x")
+    return left - powers @ fit, slope
 
 
 def _seen(scatter: Array, weights: Array) -> float:
