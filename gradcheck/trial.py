@@ -69,7 +69,7 @@ class Claim:
         """Whether nothing but rounding is left of the gradient, by its own measure and its natural size."""
         own = float(np.linalg.norm(self.rounding[channel].ravel()))
         least = VANISHING * np.finfo(self.gradients.dtype).eps * natural
-        return self.norm(channel) <= (min(own, least) if natural > 0 else own)
+        return bool(self.norm(channel) <= (min(own, least) if natural > 0 else own))
 
 
 @dataclass

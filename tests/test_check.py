@@ -371,7 +371,7 @@ def test_zero_of_one_input_does_not_make_the_whole_zero():
     check = check_vjp(lambda x, y: np.sin(x), lambda c, x, y: (c * np.cos(x), 0 * y), (X, B))
     assert check.passed
     assert [part.zero_everywhere for part in check.parts] == [False, True]
-    assert not check.zero_everywhere
+    assert check.zero_everywhere is False  # and no NumPy bool, which JSON does not know
 
 
 @pytest.mark.parametrize(
@@ -539,7 +539,9 @@ def test_calls_keep_to_the_budget(budget, wrong):
         check = check_vjp(f, vjp, case.inputs, budget=budget)
         assert check.evaluations == len(calls)
         assert len(calls) <= 1 + budget * len(case.inputs)
-        assert check.passed is not bool(wrong)
+        assert not (check.passed and wrong)
+        if budget >= 120:
+            assert check.verdict == ("fail" if wrong else "pass")
 
 
 @pytest.mark.parametrize("x", [AT_ZERO, 0 * X])
