@@ -41,14 +41,18 @@ STRIDE = 64.0
 #: Last changes by which a jump is measured, and its ratio to the deviation of a sawtooth with such jumps.
 LAST, JUMP = 4, 12.0**0.5
 
-#: Closest neighbours that are sampled for jitter, calls that are kept for them.
-NEIGHBOURS = 5
+#: Neighbours that are sampled for jitter, and their distances beside the closest one: rounding inside f may need
+#: some of them to move.
+NEIGHBOURS, NEIGHBOURING = 5, (1.0, 4.0)
 
 #: Noise, beside the level, above which it is not what ends the coefficients: a pole, or a jump of f itself.
 LOUDEST = 8.0
 
 #: Largest residual of noise, beside the largest deviation that it may have.
 WILD = 4.0
+
+#: Levels by which a trend may rise before noise of that level ends it: a sawtooth's teeth are 3.5 high.
+BEYOND = 4.0
 
 #: Bend of a stretch, beside its rise, up to which it is straight.
 STRAIGHT = 0.25
@@ -77,6 +81,7 @@ class Inward:
     trend: Array | float = 0.0
     offset: Array | float = 0.0
     wild: bool = False
+    extended: bool = False
     noise: Array = field(default_factory=lambda: np.zeros(0))
 
     @property
@@ -87,11 +92,11 @@ class Inward:
     def is_noise(self, calls: int) -> bool:
         """Whether what changes between a and b still does between closest neighbours, or does so all at once."""
         share = 1 / STRIDE
-        for _ in range(calls - NEIGHBOURS):
+        for _ in range(calls - NEIGHBOURS * len(NEIGHBOURING)):
             if abs(self.b - self.a) <= self.closest:
                 return self.jitters()
             share = self.step(share)
-            if self.wild or self.faded():
+            if self.wild or (self.faded() and not self.extend()):
                 return False
             if self.concentrated >= STEPS and self.apart():
                 return self.jumped()
@@ -100,6 +105,21 @@ class Inward:
     def faded(self) -> bool:
         """Whether the last change was too small for the level."""
         return bool(self.changes) and bool(abs(self.changes[-1][self.channel]) < QUIET * self.level)
+
+    def extend(self) -> bool:
+        """Go on, once, to where the trend that was followed would leave the level behind: there a tooth ends."""
+        trend = float(np.broadcast_to(self.trend, self.at_a.shape)[self.channel])
+        if self.extended or trend == 0.0:
+            return False
+        self.extended = True
+        length = BEYOND * self.level / abs(trend)
+        side = 1.0 if self.b + length <= 1.0 else -1.0
+        if abs(self.b + side * length) > 1.0:
+            return False
+        self.a, self.at_a, self.b = self.b, self.at_b, self.b + side * length
+        self.at_b, self.concentrated = self.at(self.b), 0
+        self.changes.append(self.at_b - self.at_a)
+        return not self.faded()
 
     def apart(self) -> bool:
         """Whether the change is as far from the centre as to be none of the structure there."""
@@ -152,9 +172,12 @@ class Inward:
         self.changes.append(self.at_b - self.at_a)
 
     def jitters(self) -> bool:
-        """Whether closest neighbours depart from a straight line by the level."""
-        places = self.a + (self.b - self.a) * np.arange(NEIGHBOURS)
-        rest = np.array([self.residual(float(place)) for place in places])
+        """Whether close neighbours depart from a straight line by the level."""
+        return any(self.uneven(width * (self.b - self.a)) for width in NEIGHBOURING)
+
+    def uneven(self, width: float) -> bool:
+        """Whether neighbours of that distance do."""
+        rest = np.array([self.residual(self.a + width * k) for k in range(NEIGHBOURS)])
         bends = np.diff(rest, 2, axis=0)
         # a second difference of independent numbers has six times their variance
         self.noise = np.sqrt(np.mean(np.square(bends), axis=0) / 6)

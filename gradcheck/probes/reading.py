@@ -163,8 +163,8 @@ def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, h
     )
     inner = _inner(reading, unit * scale, half)
     if falling:
-        # the noise may end the fall as well; it does not stand above what ends it
-        return reading.with_noise(float(sizes[-2:].min()), inner=inner)
+        # the noise may end the fall as well, in either of the last two
+        return reading.with_noise(float(sizes[-2:].max()), inner=inner)
     return reading.with_noise(spread, count - kept, inner)
 
 

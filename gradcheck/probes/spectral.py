@@ -36,12 +36,21 @@ PROMISING = 2.0
 #: How far, in bits, and how often a constant is followed outwards: to 2**27 times its length.
 FEEL, FEELS = 3, 9
 
+#: Steps of a staircase within 2**FEEL half lengths of a constant, at most.
+FEW = 16.0
+
+#: Roundings that the bend of a kink at the point must exceed to be seen, and the share of it that must be left there.
+SEEN, LEFT = 64.0, 0.5
+
 #: Bits of growth below which a longer segment is not worth its evaluations: a quarter of the bound.
 WORTHWHILE = 2
 
 #: Where, in half lengths, a resolved segment is put to the test, by which multiple of the noise it may miss, and
 #: how many bits shorter the next segment is where it does.
 BETWEEN, NOISY, SURPRISED = (0.371693, -0.618034), 10.0, 4
+
+#: Share of a structure's level down to which coefficients must fall that have seen it.
+BURIED = 8.0
 
 #: Multiple of noise once confirmed up to which a level needs no confirmation, and calls that one may take.
 KNOWN, INWARD = 2.0, 32
@@ -163,6 +172,8 @@ class _Search:
     def shrink(self, segment: Segment) -> Segment | None:
         """Leave a segment that could not be read: with finer points once, else shorter, in growing strides."""
         self.ceiling = min(self.ceiling, segment.exponent)
+        if self.pinched(segment):
+            return None
         if segment.surprised:
             return self.move(segment, -SURPRISED)
         bits = max((r.excess(self.measure * 2 // 3) for r in segment.leading), default=math.inf)
@@ -172,6 +183,32 @@ class _Search:
             return self.move(segment, -max(round(bits), 1))
         self.shrinks += 1
         return self.move(segment, -2 - 2 * min(self.shrinks, 5))
+
+    def pinched(self, segment: Segment) -> bool:
+        """Whether f bends or jumps at the point itself: as sharply as here where rounding begins to hide it.
+
+        φ(t) + φ(−t) grows like t for a kink at the point and not at all for a jump, and at least like t**2 for what a
+        shorter segment could resolve.
+        """
+        longer = [s for s in self.segments.values() if s.exponent > segment.exponent and s.finite]
+        if not segment.finite or not longer:
+            return False
+        next_longer = min(longer, key=lambda s: s.exponent)
+        here, there = self.bend(segment), self.bend(next_longer)
+        ratio = 2.0 ** (next_longer.exponent - segment.exponent)
+        power = next((p for p in (0, 1) if abs(here * ratio**p - there) <= abs(there) / 8), None)
+        floor = max(r.floor for r in segment.leading)
+        if power is None or not self.affords(2) or abs(here) <= SEEN * floor:
+            return False
+        down = math.floor(math.log2(abs(here) / (SEEN * floor))) if power else 10_000
+        exponent = self.clip(segment.exponent - down)
+        pair = [float(self.line.sample(p, exponent).values[0]) for p in (self.line.grid, -self.line.grid)]
+        expected = here * 2.0 ** (power * (exponent - segment.exponent))
+        return abs(sum(pair) - expected) <= LEFT * abs(expected)
+
+    def bend(self, segment: Segment) -> float:
+        """φ(h) + φ(−h) of the first channel."""
+        return sum(float(segment.samples[p].values[0]) for p in (self.line.grid, -self.line.grid))
 
     def enlarge(self, segment: Segment) -> Segment | None:
         """Grow to where the signal would take two thirds of the measuring level's coefficients.
@@ -204,7 +241,8 @@ class _Search:
     def edge(self, exponent: int, position: int, sample: Sample) -> None:
         """Note the step by which f leaves a constant, if it is one, as the noise of that constant."""
         channel = int(np.argmax(np.abs(sample.values[: self.driven])))
-        level = UNSUSPICIOUS * float(sample.floor[channel])
+        # a constant ends within a few of its own lengths: what leaves it in steps does so in few of them
+        level = max(UNSUSPICIOUS * float(sample.floor[channel]), abs(float(sample.values[channel])) / FEW)
         side = math.copysign(1.0, position)
 
         def residual(place: float) -> Array:
@@ -270,7 +308,8 @@ class _Search:
         floors = np.array([s.floor for s in samples]).max(axis=0)
         half = self.line.grid * 2.0**segment.exponent
         scale, unit = self.line.scale(), self.line.unit
-        return [read(v, float(f), unit, scale, nodes, half) for v, f in zip(values, floors, strict=True)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [read(v, float(f), unit, scale, nodes, half) for v, f in zip(values, floors, strict=True)]
 
     def closest(self, exponent: int) -> float:
         """Distance of the closest neighbours, in half lengths: the shortest step."""
@@ -292,10 +331,12 @@ class _Search:
         if changes[pair] < level:
             # nothing is amiss at the centre, where structure would matter most
             pair = int(np.argmax(changes))
-        ends = [pair, pair + 1] if pair < middle else [pair + 1, pair]
+        ends = [pair + 1, pair] if pair < middle else [pair, pair + 1]
         return self.confirmed_noise(segment, channel, level, places[ends], rest[ends])
 
-    def confirmed_noise(self, segment: Segment, channel: int, level: float, places: Array, rest: Array) -> bool:
+    def confirmed_noise(
+        self, segment: Segment, channel: int, level: float, places: Array, rest: Array
+    ) -> bool:
         """Whether the residuals at two places differ by noise; what it measures is remembered for every channel."""
 
         def residual(place: float) -> Array:
@@ -309,7 +350,21 @@ class _Search:
         if noise:
             measured = inward.noise
             self.known = measured if self.known is None else np.maximum(self.known, measured)
+        elif inward.faded():
+            self.overlooked(segment, channel, level)
         return noise
+
+    def overlooked(self, segment: Segment, channel: int, level: float) -> None:
+        """Refuse longer segments whose own coefficients end too high to have seen a structure of that level.
+
+        It shows in the other channels too, as large beside what they do as in this one.
+        """
+        share = level / (segment.readings[channel].top * BURIED)
+        for other in self.segments.values():
+            if other.exponent > segment.exponent:
+                for c, (here, longer) in enumerate(zip(segment.readings, other.readings, strict=False)):
+                    if longer.level > share * here.top:
+                        other.readings[c] = longer.refused()
 
     def signal(self, segment: Segment, place: float) -> Array:
         """What stands above the noise, at a place of the segment, a number a channel."""

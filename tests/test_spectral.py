@@ -1,0 +1,217 @@
+"""The spectral probe: each rule by which it believes or refuses a segment is needed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks.functions import draw
+from gradcheck import derivative
+from gradcheck.estimate import Estimate, Finding
+from gradcheck.probes import segment, spectral
+from gradcheck.probes.line import ScalarLine
+from gradcheck.probes.reading import Reading
+from gradcheck.probes.spectral import probe
+
+SMOOTH = {
+    "sin": (lambda t: math.sin(1 + t), math.cos(1)),
+    "offset": (lambda t: 1e8 + math.sin(1 + t), math.cos(1)),
+    "fast": (lambda t: math.sin(1 + 1000 * t), 1000 * math.cos(1)),
+    "saturated": (lambda t: math.exp(-30 - t), -math.exp(-30)),
+    "log at its end": (lambda t: math.log(1e-5 + t) if t > -1e-5 else math.nan, 1e5),
+    "rounded to 6 decimals": (lambda t: round(math.sin(1 + t), 6), math.cos(1)),
+    "dent": (lambda t: 3 * t + 1e-3 * math.tanh(1e6 * t), 3 + 1e3),
+    "ripple": (lambda t: math.sin(1 + t) + 1e-5 * math.sin(5000 * t), math.cos(1) + 0.05),
+}
+
+
+def of(f, goal=0.0, budget=60):
+    ((estimate, _),) = probe(ScalarLine(f), goal=goal, budget=budget)
+    return estimate
+
+
+@pytest.mark.parametrize("goal", [0.0, 1e-11])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_bounds_hold_and_calls_stay_in_the_budget(name, goal):
+    f, truth = SMOOTH[name]
+    estimate = of(f, goal)
+    assert abs(estimate.value - truth) <= estimate.bound
+    assert estimate.evaluations <= 60
+
+
+@pytest.mark.parametrize("name", ["sin", "saturated"])
+def test_smooth_functions_cost_little_with_a_goal(name):
+    f, truth = SMOOTH[name]
+    assert of(f, 1e-5 * abs(truth)).evaluations <= 20
+
+
+# ---- kinks
+
+
+@pytest.mark.parametrize("distance", [0.1, -0.05, 1e-2, 1e-4, 1e-6])
+def test_the_half_length_shrinks_past_a_kink(distance):
+    estimate = of(lambda t: abs(t - distance) + math.sin(t))
+    truth = 1.0 - math.copysign(1.0, distance)
+    assert abs(estimate.value - truth) <= estimate.bound < 1e-9
+    assert estimate.step < abs(distance)
+    assert estimate.finding == Finding.SMOOTH
+
+
+AT_A_KINK = {
+    "absolute value": abs,
+    "with a smooth part": lambda t: abs(t) + math.sin(1 + t),
+    "the larger of two": lambda t: max(math.sin(t), t * t - 2 * t),
+    "rectifier": lambda t: max(t, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", AT_A_KINK)
+def test_a_kink_at_the_point_is_found_early_and_has_no_bound(name):
+    estimate = of(AT_A_KINK[name])
+    assert (estimate.bound, estimate.finding) == (math.inf, Finding.KINK)
+    assert estimate.evaluations <= 40
+
+
+def test_a_jump_at_the_point_is_found_early_and_has_no_bound():
+    estimate = of(lambda t: math.sin(t) + (t >= 0))
+    assert (estimate.bound, estimate.finding) == (math.inf, Finding.JUMP)
+    assert estimate.evaluations <= 40
+
+
+@pytest.mark.parametrize("size", [10.0**-k for k in range(1, 10)])
+def test_a_small_kink_at_the_point_is_never_passed_off(size):
+    estimate = of(lambda t: math.sin(1 + t) + size * abs(t))
+    # either side has its derivative: a bound that covers both tells no lie
+    assert estimate.bound >= size
+
+
+def test_a_power_of_one_and_a_half_covers_its_derivative():
+    estimate = of(lambda t: abs(t) ** 1.5)
+    assert abs(estimate.value) <= estimate.bound
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_network_of_many_kinks_is_measured_between_them(seed):
+    rng = np.random.default_rng(seed)
+    weights, shifts, out = rng.standard_normal((3, 100_000))
+
+    def loss(t):
+        return float(out @ np.maximum(weights * t + shifts, 0))
+
+    estimate = of(loss)
+    assert abs(estimate.value - out @ (weights * (shifts > 0))) <= estimate.bound
+
+
+# ---- constants and staircases
+
+
+def test_a_constant_between_two_steps_is_not_believed():
+    estimate = of(lambda t: round(math.sin(1 + t) * 1e3) / 1e3)
+    assert abs(estimate.value - math.cos(1)) <= estimate.bound
+    flat = of(lambda t: math.floor(t + 0.5) * 1.0)
+    assert flat.bound >= 1.0 or flat.bound == math.inf or abs(flat.value - 1) <= flat.bound
+
+
+@pytest.mark.parametrize(
+    "f", [lambda t: 3.0, lambda t: max(t - 0.01, 0.0) + 1, lambda t: max(t - 3, 0.0) + 1]
+)
+def test_a_constant_that_ends_smoothly_or_nowhere_is_zero(f):
+    estimate = of(f)
+    assert estimate.value == 0
+    assert estimate.bound <= 1e-12
+
+
+# ---- each rule switched off lets something through
+
+
+def dent(t):
+    return 3 * t + 1e-3 / (1 + (1e6 * t - 1) ** 2)
+
+
+def test_structure_taken_for_noise_would_break_the_bound(monkeypatch):
+    seen = of(dent)
+    assert abs(seen.value - 503) <= seen.bound
+    monkeypatch.setattr(spectral._Search, "is_noise", lambda *arguments: True)
+    estimate = of(dent)
+    assert abs(estimate.value - 503) > estimate.bound
+
+
+def test_a_ripple_on_the_grid_would_pass_unconfirmed(monkeypatch):
+    def ripple(t):
+        # whole turns a quantum of the segments up to 2**-20 quanta: nothing to see on the grid
+        return t + 1e-3 * math.sin(2 * math.pi * (2.0**20 * t % 1.0))
+
+    truth = 1 + 1e-3 * 2 * math.pi * 2.0**20
+    seen = of(ripple)
+    assert abs(seen.value - truth) <= seen.bound
+    monkeypatch.setattr(spectral._Search, "confirm", lambda self, s: setattr(s, "confirmed", True) or True)
+    blind = of(ripple)
+    assert abs(blind.value - truth) > blind.bound
+
+
+def test_a_constant_would_hide_a_staircase_unfelt(monkeypatch):
+    def stairs(t):
+        return round(1e-3 * t + 0.2, 3)
+
+    seen = of(stairs)
+    assert abs(seen.value - 1e-3) <= seen.bound
+    monkeypatch.setattr(spectral._Search, "feel", lambda self, s: setattr(self, "believed", True))
+    blind = of(stairs)
+    assert abs(blind.value - 1e-3) > blind.bound
+
+
+def test_values_that_outgrow_the_centre_would_hide_what_is_there(monkeypatch):
+    segments = [fake(-20, 1.0, 1e-9, 1e-16), fake(0, 2.0, 1e-12, 1e-9)]
+    assert segment.choose(segments, 0)[0].value == 1.0
+    monkeypatch.setattr(segment, "outgrown", lambda *arguments: False)
+    monkeypatch.setattr(Estimate, "agrees", lambda *arguments: True)
+    assert segment.choose(segments, 0)[0].value == 2.0
+
+
+def fake(exponent, value, bound, floor):
+    estimate = Estimate(value, bound, "spectral", truncation=bound, coefficients=(0.0,) * 9)
+    reading = Reading(
+        estimate,
+        2,
+        floor,
+        0.0,
+        0.1,
+        0.1,
+        1.0,
+        floor,
+        1.0,
+        0.0,
+        falling=False,
+        suspicious=False,
+        resolved=True,
+    )
+    return segment.Segment(exponent, readings=[reading])
+
+
+def test_of_two_that_contradict_each_other_the_shorter_is_believed():
+    segments = [fake(-20, 1.0, 1e-9, 1e-16), fake(0, 2.0, 1e-12, 1e-16)]
+    assert segment.choose(segments, 0)[0].value == 1.0
+
+
+# ---- problems that were hard
+
+
+@pytest.mark.parametrize(
+    ("seed", "dtype"),
+    [
+        (749, "float64"),
+        (389, "float64"),
+        (42, "float64"),
+        (5900, "float64"),
+        (724, "float64"),
+        (15741, "float64"),
+    ]
+    + [(seed, "float32") for seed in (318, 1386, 2869, 3363, 1560, 2306, 3303, 14320)],
+)
+def test_bounds_hold_where_rounding_and_structure_look_alike(seed, dtype):
+    problem = draw(seed, dtype=dtype)
+    with np.errstate(over="ignore"):
+        estimate = derivative(problem.f, problem.x)
+    assert abs(float(estimate.value) - problem.derivative) <= estimate.bound
