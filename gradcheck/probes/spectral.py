@@ -381,7 +381,9 @@ class _Search:
             sample, place = self.line.between(wanted, segment.exponent)
             for c, r in enumerate(segment.leading):
                 miss = abs(float(sample.values[c]) - r.at(place))
-                if miss > NOISY * r.level and not self.rounding(segment, c, place, sample, miss):
+                # the point between is the nearest number to a place of the line: half a unit off in each element
+                aside = NOISY * self.line.unit * self.line.scale() * abs(r.estimate.value)
+                if miss > NOISY * r.level + aside and not self.rounding(segment, c, place, sample, miss):
                     segment.confirmed, segment.surprised = False, True
                     segment.readings = [r.refused() for r in segment.readings]
                     return False
