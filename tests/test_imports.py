@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 
 HOUSE = (
     "estimate", "answer", "rounding", "arguments", "directions", "probes", "oracle",
-    "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct", "trial", "autopsy", "task", "check", "linear", "pushforward", "adjoint",
+    "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
+    "trial", "autopsy", "task", "check", "linear", "pushed", "pushforward", "adjoint",
     "case", "operation", "forward", "importing", "implementation", "translation", "environment",
     "certificate", "tally", "judge", "strategies", "certify", "report", "bench", "vectors", "frameworks",
     "cli", "pytest_plugin", "__init__", "__main__",
