@@ -77,9 +77,10 @@ class Autopsy:
             claimed, self.probe, direction, (value, bound), size=self.trial.size(), budget=budget
         )
         if not located.elements:
-            where = (
-                "wrong all over" if located.spread else "wrong, but in no element by more than can be seen"
-            )
+            where = "wrong, but in no element by more than can be seen"
+            if located.spread:
+                found_out = located.probes < budget
+                where = "wrong in many elements" if found_out else "wrong, in places that were not found"
             return replace(check, diagnosis=f"no single known mistake explains it; {where}")
         count = len(located.elements)
         said = f"right but for {'one element' if count == 1 else f'{count} elements'}"

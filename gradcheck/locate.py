@@ -45,7 +45,6 @@ class _Search:
     probe: Probe
     direction: Array
     size: float
-    left: int
     probes: int = 0
     blocks: list[tuple[float, int, int, float, float]] = field(default_factory=list)
     found: list[Element] = field(default_factory=list)
@@ -129,7 +128,7 @@ def locate(
     >>> [e.index for e in found.elements], found.probes
     ([(37,)], 7)
     """
-    search = _Search(claimed, probe, direction.ravel(), size, budget)
+    search = _Search(claimed, probe, direction.ravel(), size)
     value, bound = measured
     search.keep(0, claimed.size, float(np.sum(claimed * direction)) - value, bound)
     while search.blocks and search.probes < budget and search.both < SPREAD:

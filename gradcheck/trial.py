@@ -65,10 +65,13 @@ class Claim:
         """‖g‖ in the 2-norm."""
         return float(np.linalg.norm(self.gradients[channel].astype(np.float64).ravel()))
 
-    def is_rounding(self, channel: int, natural: float) -> bool:
-        """Whether nothing but rounding is left of the gradient, by its own measure and its natural size."""
+    def is_rounding(self, channel: int, natural: float, eps: float) -> bool:
+        """Whether nothing but rounding is left of the gradient, by its own measure and its natural size.
+
+        `eps` is that of the numbers that it was made of: a float32 gradient is kept as float64 here.
+        """
         own = float(np.linalg.norm(self.rounding[channel].ravel()))
-        least = VANISHING * np.finfo(self.gradients.dtype).eps * natural
+        least = VANISHING * eps * natural
         return bool(self.norm(channel) <= (min(own, least) if natural > 0 else own))
 
 
@@ -215,7 +218,7 @@ class Trial:
 
     def vanishes(self, channel: int = 0) -> bool:
         """Whether the claim is zero but for rounding."""
-        return self.claim.is_rounding(channel, self.natural(channel))
+        return self.claim.is_rounding(channel, self.natural(channel), float(np.finfo(self.coarsest()).eps))
 
     def goals(self, length: float) -> Array:
         """Bounds to stop at: a share of what is claimed, or of the natural size where that is zero.

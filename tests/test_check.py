@@ -367,6 +367,19 @@ def test_zero_where_it_is_zero_says_so():
     ]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_zero_but_for_rounding_says_so_too(dtype):
+    def vjp(c, x):
+        return softmax_vjp(c * np.ones_like(x), x)
+
+    for seed in range(5):
+        check = check_vjp(
+            lambda x: np.sum(softmax(x)), vjp, (normal(4, 5, seed=seed).astype(dtype),), seed=seed
+        )
+        assert check.passed, str(check)
+        assert check.zero_everywhere
+
+
 def test_zero_of_one_input_does_not_make_the_whole_zero():
     check = check_vjp(lambda x, y: np.sin(x), lambda c, x, y: (c * np.cos(x), 0 * y), (X, B))
     assert check.passed
