@@ -1,0 +1,1 @@
+"""Probes: a function along a line, or at whole numbers, to an estimate of its derivative."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,15 +53,17 @@ class FieldLine:
     @property
     def unit(self) -> float:
         """Unit round-off of the coarser of the dtypes of x and f(x)."""
-        dtypes = [self.point.dtype] + [self.centre.dtype] * (self.centre is not None)
-        return max(unit_of(dtype) for dtype in dtypes)
+        outputs = [] if self.centre is None else [self.centre.dtype]
+        return max(unit_of(dtype) for dtype in (self.point.dtype, *outputs))
 
     def shortest(self) -> int:
         """Exponent at which one quantum is a few units in the last place for the median element that moves."""
         moving = self.direction != 0
         if not moving.any():
             return -1000
-        ratio = np.log2(np.spacing(np.abs(self.point[moving])).astype(np.float64)) - np.log2(np.abs(self.direction[moving]))
+        ratio = np.log2(np.spacing(np.abs(self.point[moving])).astype(np.float64)) - np.log2(
+            np.abs(self.direction[moving])
+        )
         return int(np.ceil(float(np.median(ratio)))) + 1
 
     def scale(self) -> float:
@@ -74,7 +76,9 @@ class FieldLine:
         """φ at `position` quanta, less φ at the centre, for every cotangent."""
         if position == 0:
             return self.less_centre(self.start())
-        return self.less_centre(self.call(self.point + self.point.dtype.type(position) * self.steps.quantum(exponent)))
+        return self.less_centre(
+            self.call(self.point + self.point.dtype.type(position) * self.steps.quantum(exponent))
+        )
 
     def between(self, place: float, exponent: int) -> tuple[Sample, float]:
         """φ at the number nearest to `place` half lengths, and the share of the half length that it is."""

@@ -153,7 +153,7 @@ class Inward:
         self.changes.append(self.at_b - self.at_a)
 
     def quiet(self, middle: float, between: Array, near: Array) -> float:
-        """Go on beside the trend of a quiet stretch next to a, if it is straight: a staircase rises between its steps."""
+        """Go on beside the trend of a quiet stretch next to a, if straight: a staircase rises between its steps."""
         twice = self.at(2 * middle - self.a) - self.at_a
         bend = abs(float((twice - 2 * near)[self.channel]))
         if bend <= STRAIGHT * abs(float(near[self.channel])) + QUIET * self.level / STRIDE:

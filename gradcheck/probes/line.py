@@ -20,8 +20,11 @@ class Line(Protocol):
     """
 
     grid: int
-    limits: tuple[int, int]
     evaluations: int
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest and largest exponent."""
 
     @property
     def unit(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.stats import t as student
@@ -175,7 +176,7 @@ def _inner(reading: Reading, rounding: float, half: float) -> float:
     may not (x − p is exact near p), so what the coefficients show limits what they may hide; but not on a segment of
     so few units in the last place of x that its samples hardly differ.
     """
-    argument = rounding * abs(reading.estimate.value)
+    argument = float(rounding * abs(reading.estimate.value))
     if rounding > CLOSE * half:
         return argument
     return float(min(argument, HIDDEN * max(reading.measured, reading.floor)))
@@ -185,7 +186,7 @@ def _quarters(sizes: Array) -> Array:
     """Largest coefficient in the second, third and last quarter."""
     last = len(sizes) - 1
     edges = (last // 4, last // 2, 3 * last // 4, last + 1)
-    return np.array([sizes[a:b].max() for a, b in zip(edges, edges[1:], strict=False)])
+    return np.array([sizes[a:b].max() for a, b in pairwise(edges)])
 
 
 def _tail(sizes: Array) -> float:
@@ -236,7 +237,7 @@ def _truncation(sizes: Array, level: float, kept: int, falling: bool, nodes: Nod
         quarters = _quarters(sizes)
         rate = float(min((quarters[2] / quarters[1]) ** (4.0 / last), 0.9))
         first = float(sizes[-3:].max()) * nodes.scale[1]
-        return 2.0 * first * (2 * last * rate / (1 - rate) + rate / (1 - rate) ** 2)
+        return 2.0 * float(first) * (2 * last * rate / (1 - rate) + rate / (1 - rate) ** 2)
     rate = min(_rate(sizes, kept), 0.9)
     odd = kept | 1  # even coefficients have no slope at the centre
     cut = odd * float(sizes[odd] * nodes.scale[odd]) if odd <= last else 0.0

@@ -24,7 +24,8 @@ Answer = tuple[Estimate, int]
 class Segment:
     """Samples of one segment [−h, h], h = grid · 2**exponent, and what they say; `driven` channels come first.
 
-    `confirmed`: it foretold samples between its own; `surprised`: it did not.
+    `confirmed`: it foretold samples between its own; `surprised`: it did not; `pending`: readings whose level may be
+    noise and was not looked into.
     """
 
     exponent: int
@@ -33,6 +34,7 @@ class Segment:
     count: int = 0
     readings: list[Reading] = field(default_factory=list)
     confirmed: bool = False
+    pending: dict[int, Reading] = field(default_factory=dict)
     surprised: bool = False
 
     @property

@@ -45,6 +45,11 @@ SEEN, LEFT = 64.0, 0.5
 #: Bits of growth below which a longer segment is not worth its evaluations: a quarter of the bound.
 WORTHWHILE = 2
 
+#: Level, in roundings of the outputs, above which it has to persist before it is looked for between neighbours; bits
+#: between the lengths that are compared, and the ratio of levels that counts as the same. A kink's level falls with
+#: the length at least.
+LARGE, DISTANT, PERSISTENT = 1e4, 3, 6.0
+
 #: Where, in half lengths, a resolved segment is put to the test, by which multiple of the noise it may miss, and
 #: how many bits shorter the next segment is where it does.
 BETWEEN, NOISY, SURPRISED = (0.371693, -0.618034), 10.0, 4
@@ -141,7 +146,7 @@ class _Search:
 
     def goals(self, segment: Segment) -> Array:
         own = np.array([ENOUGH * self.line.unit * abs(r.estimate.value) for r in segment.leading])
-        return np.maximum(self.goal[: self.driven], own)
+        return np.asarray(np.maximum(self.goal[: self.driven], own))
 
     def clip(self, exponent: int) -> int:
         low, high = self.line.limits
@@ -322,6 +327,9 @@ class _Search:
             return True
         if channel >= self.driven:
             return False
+        if level > LARGE * segment.readings[channel].floor and not self.persists(segment, channel, level):
+            segment.pending[channel] = segment.readings[channel]
+            return False
         places = np.array(nodes.positions) / self.line.grid
         rest = np.array([segment.samples[p].values for p in nodes.positions])
         rest = rest - np.array([self.signal(segment, place) for place in places])
@@ -343,16 +351,36 @@ class _Search:
             sample, taken = self.line.between(place, segment.exponent)
             return np.asarray(sample.values - self.signal(segment, taken))
 
+        first, second = (float(place) for place in places)
         inward = Inward(
-            residual, channel, level, self.closest(segment.exponent), *map(float, places), rest[0], rest[1]
+            residual, channel, level, self.closest(segment.exponent), first, second, rest[0], rest[1]
         )
         noise = inward.is_noise(min(self.left() - len(BETWEEN), INWARD))
         if noise:
             measured = inward.noise
             self.known = measured if self.known is None else np.maximum(self.known, measured)
+            self.restore(self.known)
         elif inward.faded():
             self.overlooked(segment, channel, level)
         return noise
+
+    def persists(self, segment: Segment, channel: int, level: float) -> bool:
+        """Whether a much shorter or longer segment ends in the same level, as noise does and a kink does not.
+
+        To look there costs less than to go inwards, and a row of kinks has to be left for a shorter segment anyway.
+        """
+        others = [
+            s for s in self.segments.values() if s.readings and abs(s.exponent - segment.exponent) >= DISTANT
+        ]
+        return any(1 / PERSISTENT <= s.readings[channel].level / level <= PERSISTENT for s in others)
+
+    def restore(self, known: Array) -> None:
+        """Believe the readings that were put off, now that their level is known for noise."""
+        for segment in self.segments.values():
+            for channel, reading in segment.pending.items():
+                if reading.level <= KNOWN * known[channel]:
+                    segment.readings[channel] = reading
+            segment.pending.clear()
 
     def overlooked(self, segment: Segment, channel: int, level: float) -> None:
         """Refuse longer segments whose own coefficients end too high to have seen a structure of that level.
