@@ -247,6 +247,21 @@ def test_conduct_can_be_left_out_but_form_and_mutation_cannot():
     assert checked(SIN, twice_the_buffer).passed
 
 
+def test_what_is_not_finite_costs_no_calls_of_f():
+    assert checked(SIN, lambda c, x: c * np.nan).evaluations == 1
+
+
+def test_wrong_for_some_cotangents_alone():
+    """The sparse and the one-element cotangent are read off the same samples as the dense one."""
+
+    def right_for_dense_ones(c, x):
+        return c * np.cos(x) * (1.0 if np.all(c) else 1.1)
+
+    check = checked(SIN, right_for_dense_ones, conduct=False)
+    assert check.verdict == "fail"
+    assert check.worst.cotangent in ("sparse", "one element")
+
+
 def test_a_whole_that_is_wrong_is_not_said_of_one_input():
     case = CASES["kernel"]
     lines = str(checked(case, lambda c, x, k: c @ x)).splitlines()
@@ -509,6 +524,7 @@ def test_nothing_of_the_callers_is_touched():
     kept = c.copy()
     for vjp in (lambda c, x: c * np.cos(x), lambda c, x: -c * np.cos(x), writes, writes_back):
         check_vjp(np.sin, vjp, (x,), cotangent=c)
+        check_vjp(np.sin, vjp, (x,))
     assert (repr(np.random.get_state()), random.getstate()) == before  # noqa: NPY002
     np.testing.assert_array_equal(x, X)
     np.testing.assert_array_equal(c, kept)

@@ -104,8 +104,10 @@ def test_sums_stay_exact_in_float32(sides, index):
         assert (found.applies, found.equal) == (True, True)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_sums_over_an_output_larger_than_the_input_stay_exact(dtype):
+@pytest.mark.parametrize(("dtype", "largest"), [(np.float16, 1), (np.float32, 4)])
+def test_sums_over_an_output_larger_than_the_input_stay_exact(dtype, largest):
+    """Numbers up to cbrt(2^24 / (4 · 50,000)) = 4.4, for an input of one element."""
+
     def spread(b):
         return b * np.ones(50_000, dtype)
 
@@ -114,6 +116,7 @@ def test_sums_over_an_output_larger_than_the_input_stay_exact(dtype):
 
     found = probed(spread, summed, ones((1,), dtype=dtype))
     assert (found.applies, found.equal) == (True, True)
+    assert found.miss_probability == pytest.approx((1 - (1 - 1 / (2 * largest + 1)) ** 2) ** 3)
 
 
 def test_cotangents_come_in_the_dtype_of_the_output():

@@ -181,6 +181,15 @@ def test_one_element_is_all_there_is():
     assert [(e.index, e.claimed, e.value) for e in found.elements] == [((0,), 2.0, pytest.approx(1.0))]
 
 
+def test_an_element_is_called_wrong_only_by_its_own_measurement():
+    """Not by what is left of a block, whose number was taken along another step."""
+
+    def coarse(direction):
+        return direction, float(direction.sum()), 5.0
+
+    assert locate(np.array([2.0]), coarse, np.ones(1), (1.0, 0.1)).elements == ()
+
+
 # All of them
 
 
