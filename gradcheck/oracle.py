@@ -30,7 +30,7 @@ CONTENT = 0.01
 REST = 4
 
 
-def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 90) -> Estimate:
+def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 120) -> Estimate:
     """Derivative of `f` at `x` along `direction`, with a bound on its error.
 
     Parameters

@@ -33,6 +33,9 @@ class Line(Protocol):
     def scale(self) -> float:
         """Length of t over which the point moves by its own size."""
 
+    def aside(self) -> float:
+        """How far `between` may step beside the line, as a length of t."""
+
     def sample(self, position: int, exponent: int) -> Sample:
         """φ at a whole number of quanta, less φ at the centre."""
 
@@ -78,6 +81,10 @@ class ScalarLine:
     def scale(self) -> float:
         """One: t itself is all that is known of the point."""
         return 1.0
+
+    def aside(self) -> float:
+        """Nil."""
+        return 0.0
 
     def sample(self, position: int, exponent: int) -> Sample:
         """φ at position · 2**exponent, less φ(0)."""

@@ -45,10 +45,10 @@ SEEN, LEFT = 64.0, 0.5
 #: Bits of growth below which a longer segment is not worth its evaluations: a quarter of the bound.
 WORTHWHILE = 2
 
-#: Level, in roundings of the outputs, above which it has to persist before it is looked for between neighbours; bits
-#: between the lengths that are compared, and the ratio of levels that counts as the same. A kink's level falls with
-#: the length at least.
-LARGE, DISTANT, PERSISTENT = 1e4, 3, 6.0
+#: Level, in roundings of the outputs and beside the largest coefficient, above which it has to persist before it is
+#: looked for between neighbours (a finer one may be a ripple that longer segments overlooked); bits between the lengths
+#: that are compared, and the ratio of levels that counts as the same. A kink's level falls with the length at least.
+LARGE, COARSE, DISTANT, PERSISTENT = 1e4, 3e-5, 3, 6.0
 
 #: Where, in half lengths, a resolved segment is put to the test, by which multiple of the noise it may miss, and
 #: how many bits shorter the next segment is where it does.
@@ -327,8 +327,10 @@ class _Search:
             return True
         if channel >= self.driven:
             return False
-        if level > LARGE * segment.readings[channel].floor and not self.persists(segment, channel, level):
-            segment.pending[channel] = segment.readings[channel]
+        reading = segment.readings[channel]
+        coarse = level > max(LARGE * reading.floor, COARSE * reading.top)
+        if coarse and not self.persists(segment, channel, level):
+            segment.pending[channel] = reading
             return False
         places = np.array(nodes.positions) / self.line.grid
         rest = np.array([segment.samples[p].values for p in nodes.positions])
@@ -409,8 +411,7 @@ class _Search:
             sample, place = self.line.between(wanted, segment.exponent)
             for c, r in enumerate(segment.leading):
                 miss = abs(float(sample.values[c]) - r.at(place))
-                # the point between is the nearest number to a place of the line: half a unit off in each element
-                aside = NOISY * self.line.unit * self.line.scale() * abs(r.estimate.value)
+                aside = NOISY * self.line.aside() * abs(r.estimate.value)
                 if miss > NOISY * r.level + aside and not self.rounding(segment, c, place, sample, miss):
                     segment.confirmed, segment.surprised = False, True
                     segment.readings = [r.refused() for r in segment.readings]
