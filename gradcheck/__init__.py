@@ -4,13 +4,15 @@ Somebody wrote a function and a gradient for it; we say whether the gradient is 
 what certainty, and if it is wrong: where, by how much, and what the mistake looks like.
 """
 
+from gradcheck.adjoint import check_adjoint
 from gradcheck.certificate import Certificate
 from gradcheck.certify import certify
 from gradcheck.check import check_vjp
 from gradcheck.estimate import Estimate
 from gradcheck.implementation import implements
 from gradcheck.operation import Operation, operation, operations
-from gradcheck.oracle import derivative
+from gradcheck.oracle import derivative, gradient, jacobian
+from gradcheck.pushforward import check_gradient, check_hvp, check_jvp
 from gradcheck.verdict import Check, GradientMismatch, InconclusiveCheck, Verdict
 
 __all__ = [
@@ -22,9 +24,15 @@ __all__ = [
     "Operation",
     "Verdict",
     "certify",
+    "check_adjoint",
+    "check_gradient",
+    "check_hvp",
+    "check_jvp",
     "check_vjp",
     "derivative",
+    "gradient",
     "implements",
+    "jacobian",
     "operation",
     "operations",
 ]

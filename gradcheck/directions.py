@@ -48,10 +48,10 @@ class Steps:
 
     def quantum(self, exponent: int) -> Array:
         """The step of one position, in the dtype of the point."""
-        size = self.point.dtype.type(2.0**exponent)
-        reach = np.abs(self.point) + self.grid * size * np.abs(self.direction)
-        unit = np.spacing(reach)
-        return np.asarray(np.rint(self.direction * size / unit) * unit)
+        size = 2.0**exponent * np.abs(self.direction.astype(np.float64))
+        unit = np.spacing((np.abs(self.point) + self.grid * size).astype(self.point.dtype))
+        steps = np.copysign(np.rint(size / unit), self.direction)
+        return np.asarray((steps * unit).astype(self.point.dtype))
 
     def nearest(self, place: float, exponent: int) -> tuple[Array, float]:
         """The point nearest to `place` half lengths along the quanta, and the place that its steps add up to."""

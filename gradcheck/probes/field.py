@@ -48,7 +48,7 @@ class FieldLine:
     @property
     def limits(self) -> tuple[int, int]:
         """From the shortest step that the numbers can take to the longest that stays finite."""
-        return self.shortest(), 900
+        return self.shortest(), int(np.finfo(self.point.dtype).maxexp) - self.grid.bit_length() - 4
 
     @property
     def unit(self) -> float:

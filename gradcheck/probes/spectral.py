@@ -362,7 +362,7 @@ class _Search:
             measured = inward.noise
             self.known = measured if self.known is None else np.maximum(self.known, measured)
             self.restore(self.known)
-        elif inward.faded():
+        else:
             self.overlooked(segment, channel, level)
         return noise
 
