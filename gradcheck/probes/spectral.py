@@ -45,6 +45,10 @@ SEEN, LEFT = 64.0, 0.5
 #: Bits of growth below which a longer segment is not worth its evaluations: a quarter of the bound.
 WORTHWHILE = 2
 
+#: Rounding of the values further out, beside that of the value at the centre, from which a shorter segment is looked
+#: at as well, and by how many bits it is shorter.
+DROWNED, NEARER = 64.0, 4
+
 #: Level, in roundings of the outputs and beside the largest coefficient, above which it has to persist before it is
 #: looked for between neighbours (a finer one may be a ripple that longer segments overlooked); bits between the lengths
 #: that are compared, and the ratio of levels that counts as the same. A kink's level falls with the length at least.
@@ -169,10 +173,17 @@ class _Search:
             return self.feel(segment) if not self.felt else None
         worst = segment.leading[int(np.argmax(segment.bounds() - self.goals(segment)))]
         if not worst.falling:
-            return self.enlarge(segment)
+            return self.near_centre(segment) or self.enlarge(segment)
         if segment.count < self.measure:
             return self.refine(segment, self.measure)
         return self.move(segment, -max(round(worst.excess(self.measure * 2 // 3)), 1))
+
+    def near_centre(self, segment: Segment) -> Segment | None:
+        """A shorter segment where f is so small at the centre that its values further out drown what it does there."""
+        drowned = any(DROWNED * segment.samples[0].floor[c] < r.floor for c, r in enumerate(segment.leading))
+        if not drowned or segment is not self.leader() or segment.exponent - NEARER in self.segments:
+            return None
+        return self.move(segment, -NEARER)
 
     def shrink(self, segment: Segment) -> Segment | None:
         """Leave a segment that could not be read: with finer points once, else shorter, in growing strides."""
