@@ -26,8 +26,8 @@ class Case:
         The keyword arguments of the call; a table of truth values stands as a tuple of tuples.
     kind : str
         What the values are: "gaussian", "zeros" (a third of them exactly zero), "ties" (multiples of ½),
-        "large" (every fourth 40 times as large), "bounded" (from ½ to 1½ in size, so that no product of many
-        vanishes) or "integers" (−1024 … 1024, for exact evidence).
+        "large" (about every fourth but the first 40 times as large), "bounded" (from ½ to 1½ in size, so that no
+        product of many vanishes) or "integers" (−1024 … 1024, for exact evidence).
     scales : mapping of str to float
         Factors on the values of single inputs, where 1 would saturate; integers take no factor.
     fixed : mapping of str to nested tuple
@@ -107,7 +107,10 @@ def _ties(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Arr
 
 
 def _large(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Array:
-    return np.where(rng.random(shape) < 1 / 4, 40.0, 1.0) * _gaussian(rng, shape, scale)
+    factors = np.where(rng.random(shape) < 1 / 4, 40.0, 1.0)
+    # not the first: where nothing but saturated elements are left, rounding hides all there is to see
+    factors.reshape(-1)[:1] = 1.0
+    return np.asarray(factors * _gaussian(rng, shape, scale))
 
 
 def _integers(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Array:

@@ -168,8 +168,9 @@ def test_gradcheck_fails_no_right_one(recipe):
 def test_gradcheck_fails_nearly_every_wrong_one():
     bugs = [recipe.cook() for recipe in RECIPES]
     escaped = {bug.name for bug in bugs if verdict(bug.f, bug.wrong_vjp, copies(bug.inputs))[0] != "fail"}
-    # no cotangent of stride zero is tried: NumPy's own reductions hand out none
-    assert escaped <= {"cotangent of stride zero"}
+    # no cotangent of stride zero is tried: NumPy's own reductions hand out none; the gradient of sinc near zero is
+    # 1e-8 of its value, so that rounding leaves a digit at the most, and the check says inconclusive
+    assert escaped <= {"cotangent of stride zero", "sinc near zero"}
 
 
 def test_the_table_says_what_was_found(capsys):
