@@ -196,14 +196,13 @@ class Trial:
         """The claim along the direction that was really taken, beside what was measured."""
         analytic, rounding = self.claim.along(taken, channel)
         length = float(np.linalg.norm(taken.ravel())) / math.sqrt(taken.size)
-        norm = self.claim.norm(channel)
+        scale = self.claim.norm(channel) * length
         if self.vanishes(channel):
             # nothing is no scale: the gradient of a function that varies by its own size is one
-            norm = max(norm, self.natural(channel))
-        scale = norm * length
-        if self.vanishes(channel) and estimate.step > 0:
-            # and so is what the function does along this very direction
-            scale = max(scale, sum(abs(c) for c in estimate.coefficients[1:]) / estimate.step)
+            scale = max(scale, self.natural(channel) * length)
+            if estimate.step > 0:
+                # and so is what the function does along this very direction
+                scale = max(scale, sum(abs(c) for c in estimate.coefficients[1:]) / estimate.step)
         return Comparison(analytic, rounding, estimate, scale, self.labels[channel])
 
     def size(self) -> float:

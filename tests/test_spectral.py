@@ -12,7 +12,8 @@ from gradcheck import derivative
 from gradcheck.estimate import Estimate, Finding
 from gradcheck.probes import segment, spectral
 from gradcheck.probes.line import ScalarLine
-from gradcheck.probes.reading import Reading
+from gradcheck.probes.nodes import chebyshev
+from gradcheck.probes.reading import WORST, Reading
 from gradcheck.probes.spectral import probe
 
 SMOOTH = {
@@ -215,3 +216,9 @@ def test_bounds_hold_where_rounding_and_structure_look_alike(seed, dtype):
     with np.errstate(over="ignore"):
         estimate = derivative(problem.f, problem.x)
     assert abs(float(estimate.value) - problem.derivative) <= estimate.bound
+
+
+@pytest.mark.parametrize("count", [5, 9, 17])
+def test_roundings_of_the_worst_signs_stay_within_their_factor(count):
+    rows = chebyshev(count, 1459).slopes[2:]
+    assert (np.abs(rows).sum(axis=1) / np.linalg.norm(rows, axis=1)).max() <= WORST

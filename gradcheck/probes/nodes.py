@@ -15,16 +15,13 @@ import numpy as np
 
 from gradcheck.estimate import Array
 
-#: Sample counts of the nested levels.
-LEVELS = (5, 9, 17, 33)
-
 
 @dataclass(frozen=True)
 class Nodes:
     """One level: `positions` (integers), `coefficients` (count, count) and the derivative rows.
 
     `slopes[K] @ samples` is the derivative at the centre, times the half length, of the expansion cut to its first
-    K coefficients; `slope_norms[K]` and `slope_sums[K]` are the 2-norm and 1-norm of that row.
+    K coefficients; `slope_norms[K]` is the 2-norm of that row.
     """
 
     positions: tuple[int, ...]
@@ -32,7 +29,6 @@ class Nodes:
     scale: Array
     slopes: Array
     slope_norms: Array
-    slope_sums: Array
 
 
 @cache
@@ -68,5 +64,4 @@ def chebyshev(count: int, grid: int) -> Nodes:
         np.linalg.norm(inverse, axis=1),
         slopes,
         np.linalg.norm(slopes, axis=1),
-        np.abs(slopes).sum(axis=1),
     )

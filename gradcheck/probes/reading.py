@@ -28,8 +28,8 @@ GEOMETRIC = {5: 0.0, 9: 0.04, 17: 0.1, 33: 0.25}
 #: ends at 0.04 of it and a kink at 0.012 (17 samples); noise of that size makes bounds as large as the value.
 CLEAR = 0.01
 
-#: Ratio of the 1-norm of a derivative row to its 2-norm, at most (33 samples): what a bounded error of the worst
-#: signs can reach beside one of random signs.
+#: Ratio of the 1-norm of a derivative row to its 2-norm, at most (3.71 for 17 samples, the most that are taken): what
+#: a bounded error of the worst signs can reach beside one of random signs.
 WORST = 4.0
 
 #: Deviations of the noise that a bound covers: normal noise of known size exceeds 6 with a probability of 2e-9, and the
