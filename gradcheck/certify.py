@@ -20,6 +20,7 @@ from gradcheck.importing import TargetError
 from gradcheck.judge import CERTIFYING, FORWARD, Found, Judge, judge_case
 from gradcheck.operation import Operation, find
 from gradcheck.operation import operations as installed
+from gradcheck.required import insisted, required
 from gradcheck.tally import summed_up, unreached
 from gradcheck.verdict import Check, Verdict
 
@@ -38,6 +39,7 @@ def certify(
     *,
     examples: int = EXAMPLES,
     seed: int = 0,
+    require: Iterable[str] = (),
     progress: Progress | None = None,
     judge: Judge = CERTIFYING,
     catalogue: Mapping[str, Operation] | None = None,
@@ -57,6 +59,8 @@ def certify(
         Cases for each operation. The catalogue's edges come first.
     seed : int
         The same seed gives the same certificate, but for times and environment.
+    require : iterable of str
+        Operations ("dense") and single rows of them ("dense.W") that must be offered: a missing one fails.
     progress : callable (done, total, operation), optional
         Called before each case, and once at the end.
     judge : callable, optional
@@ -69,7 +73,7 @@ def certify(
     TargetError
         When the implementation cannot be loaded, or offers nothing of what is asked.
     UnknownOperation
-        When an operation is asked for that no catalogue has.
+        When an operation is asked for that no catalogue has, or one required that is not asked for.
     ValueError
         When `examples` is not positive or `seed` is negative.
 
@@ -82,17 +86,20 @@ def certify(
     _check_numbers(examples, seed)
     known = installed() if catalogue is None else catalogue
     asked = tuple(find(name, known) for name in dict.fromkeys(known if operations is None else operations))
+    wanted = required(require, asked)
     target = load(implementation, known)
-    _check_asked(target, asked)
+    if not wanted:
+        _check_asked(target, asked)
     started = time.perf_counter()
     run = _Run(target, asked, examples, seed, judge, progress or _silent)
     complete = run.to_the_end()
+    results, missing = insisted(run.results(), run.not_offered(), wanted)
     return Certificate(
         target=target.name,
         seed=seed,
         examples=examples,
-        results=run.results(),
-        not_offered=run.not_offered(),
+        results=results,
+        not_offered=missing,
         coverage=run.coverage(),
         environment=environment(target.version),
         complete=complete,

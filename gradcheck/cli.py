@@ -49,9 +49,18 @@ def main() -> None:
               help="Cases for each operation.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
               help="The same seed gives the same certificate.")  # fmt: skip
+@click.option("--require", multiple=True, metavar="NAME",
+              help="Fail where the target lacks this operation, or input (dense.W); repeatable.")  # fmt: skip
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the certificate to this file as well.")  # fmt: skip
-def certify(target: str, names: tuple[str, ...], examples: int, seed: int, file: Path | None) -> None:
+def certify(
+    target: str,
+    names: tuple[str, ...],
+    examples: int,
+    seed: int,
+    require: tuple[str, ...],
+    file: Path | None,
+) -> None:
     """Certify TARGET: a module, a .py file, or either with :object behind it.
 
     Exit status: 0 all pass; 1 any fail; 2 wrong call or a target that cannot be loaded; 3 none failed but
@@ -60,7 +69,9 @@ def certify(target: str, names: tuple[str, ...], examples: int, seed: int, file:
     _check_place(file)
     keep_nothing()
     with _said(), _progress() as report:
-        found = certify_target(target, names or None, examples=examples, seed=seed, progress=report)
+        found = certify_target(
+            target, names or None, examples=examples, seed=seed, require=require, progress=report
+        )
     console = _console()
     console.print(terminal.certificate_report(found, console.width))
     if file is not None:

@@ -20,6 +20,7 @@ from gradcheck.verdict import Check, Verdict
 
 FORWARD = "forward"
 CONDUCT = "conduct"
+STEP = "step"
 
 Judge = Callable[..., Check]
 

@@ -16,7 +16,7 @@ HOUSE = (
     "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
     "trial", "autopsy", "task", "check", "linear", "pushed", "pushforward", "adjoint",
     "case", "operation", "forward", "importing", "implementation", "translation", "environment",
-    "certificate", "tally", "judge", "strategies", "certify", "report", "bench", "vectors", "frameworks",
+    "certificate", "tally", "judge", "required", "strategies", "certify", "report", "bench", "vectors", "frameworks",
     "cli", "pytest_plugin", "__init__", "__main__",
 )  # fmt: skip
 """A module of gradcheck imports only what stands before it; a folder stands as one, free inside.
