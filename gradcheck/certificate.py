@@ -63,6 +63,9 @@ class Result:
         Cases whose options the target does not implement.
     zero_everywhere : bool
         The gradient was zero wherever it was probed: a pass that proves little.
+    notes : tuple of str
+        What was seen beside the verdict, each once: whose fault it was that something else failed, conduct
+        that a caller may live with.
     """
 
     operation: str
@@ -78,6 +81,7 @@ class Result:
     evidence_cases: Mapping[str, int] = field(default_factory=dict)
     not_offered_cases: int = 0
     zero_everywhere: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ class Certificate:
     seconds : float
     created : str
         ISO 8601, UTC.
+    notes : tuple of str
+        What the target did beside answering: printed, warned, changed global state.
 
     Examples
     --------
@@ -126,6 +132,7 @@ class Certificate:
     complete: bool = True
     seconds: float = 0.0
     created: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -162,6 +169,7 @@ class Certificate:
             "seconds": round(self.seconds, 3),
             "environment": dict(self.environment),
             "counts": self.counts,
+            "notes": list(self.notes),
             "results": rows,
             "not_offered": [asdict(each) for each in self.not_offered],
             "coverage": self.coverage,
@@ -190,6 +198,7 @@ class Certificate:
                 complete=data["complete"],
                 seconds=data["seconds"],
                 created=data["created"],
+                notes=tuple(data.get("notes", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CertificateError(
@@ -217,6 +226,7 @@ def _result(row: Mapping[str, Any]) -> Result:
     parts["verdict"] = Verdict(parts["verdict"])
     if parts["resolution"] is None:
         parts["resolution"] = math.inf
+    parts["notes"] = tuple(parts.get("notes", ()))
     return Result(**parts)
 
 

@@ -14,6 +14,9 @@ from gradcheck.verdict import Check, Verdict
 SHOWN = 8
 """Wrong elements that a row lists; their number is given whole."""
 
+NOTES = 4
+"""Notes of a row: what its cases say is mostly the same thing in other numbers."""
+
 
 def summed_up(
     operation: str,
@@ -53,7 +56,17 @@ def summed_up(
         evidence_cases=dict(sorted(kinds.items(), key=lambda item: _strength(item[0]))),
         not_offered_cases=skipped,
         zero_everywhere=vacuous,
+        notes=_notes(checks),
     )
+
+
+def _notes(checks: Sequence[Check]) -> tuple[str, ...]:
+    """What the cases noted, each once by its first line, with the number of cases that did."""
+    said = [note for check in checks for note in check.notes]
+    first = {note.partition("\n")[0]: note for note in reversed(said)}
+    counts = Counter(line for check in checks for line in {note.partition("\n")[0] for note in check.notes})
+    lines = list(dict.fromkeys(note.partition("\n")[0] for note in said))[:NOTES]
+    return tuple(f"{first[line]} (in {counts[line]} of {len(checks)} cases)" for line in lines)
 
 
 def unreached(operation: str, name: str) -> Result:

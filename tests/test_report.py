@@ -224,3 +224,27 @@ def test_markdown_escapes_what_a_target_chose():
     text = markdown(Certificate("t", 0, 1, (nasty,)))
     assert r"| a\|b&lt;script&gt; | x\` |" in text
     assert "````text" in text
+
+
+def test_notes_are_told_beside_a_fault_and_for_the_whole_run_before_the_summary():
+    noted = Certificate(
+        "mine",
+        0,
+        5,
+        (Result("f", "x", Verdict.FAIL, "exact", 5, 0.0, 0.0, reason="no", notes=("one\n  two",)),),
+        notes=("the target printed [bold] to standard output",),
+    )
+    lines = [line.rstrip() for line in shown(terminal.certificate_report(noted, 110)).splitlines()]
+    assert "  note            one" in lines
+    assert "                    two" in lines
+    assert lines[-2] == "note: the target printed [bold] to standard output"
+    assert Certificate.from_json(noted.to_json()) == noted
+
+
+def test_a_row_has_what_its_cases_noted_once_each_with_their_number():
+    checks = [
+        Check(Verdict.PASS, "", "exact", 0.0, 0.0, "", notes=notes)
+        for notes in (("a is coarse\n  by 1e-3",), ("a is coarse\n  by 2e-3", "b"), ())
+    ]
+    row = summed_up("f", "x", [(Case({"x": (1,)}), check) for check in checks])
+    assert row.notes == ("a is coarse\n  by 1e-3 (in 2 of 3 cases)", "b (in 1 of 3 cases)")

@@ -31,7 +31,8 @@ def certificate_report(certificate: Certificate, width: int) -> RenderableType:
         Of the terminal, in characters.
     """
     accounts = [Text(each + "\n") for each in words.accounts(certificate)]
-    return Group(_table(certificate, width), *accounts, Text(words.summary(certificate)))
+    notes = [Text(f"note: {each}") for each in certificate.notes]
+    return Group(_table(certificate, width), *accounts, *notes, Text(words.summary(certificate)))
 
 
 def _table(certificate: Certificate, width: int) -> Table:

@@ -9,7 +9,7 @@ from typing import Any
 from gradcheck.certificate import NOT_OFFERED, Certificate, Result
 from gradcheck.verdict import Verdict
 
-_WHOLE = ("forward", "conduct")
+_WHOLE = ("forward", "conduct", "step")
 _BLAME = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
 
 
@@ -101,7 +101,7 @@ def _details(result: Result) -> list[tuple[str, str]]:
         )
     if result.diagnosis:
         rows.append(("looks like", result.diagnosis))
-    return rows
+    return rows + [("note", note.replace("\n", "\n" + " " * 18)) for note in result.notes]
 
 
 def _case(case: Any) -> str:
