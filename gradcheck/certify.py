@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from gradcheck.environment import environment
 from gradcheck.implementation import Implementation, load
 from gradcheck.importing import TargetError
 from gradcheck.judge import CERTIFYING, FORWARD, Found, Judge, judge_case
-from gradcheck.operation import Operation, find
+from gradcheck.operation import Operation, find, nearest
 from gradcheck.operation import operations as installed
 from gradcheck.required import insisted, required
 from gradcheck.tally import summed_up, unreached
@@ -37,6 +37,7 @@ def certify(
     implementation: Any,
     operations: Iterable[str] | None = None,
     *,
+    inputs: Iterable[str] | None = None,
     examples: int = EXAMPLES,
     seed: int = 0,
     require: Iterable[str] = (),
@@ -55,6 +56,9 @@ def certify(
         A target as `gradcheck certify` takes it, or the object itself.
     operations : iterable of str, optional
         Names; all of the catalogue by default.
+    inputs : iterable of str, optional
+        Rows of these operations, names of inputs or "forward"; all by default. What is said of a row does
+        not depend on which others are asked for.
     examples : int
         Cases for each operation. The catalogue's edges come first.
     seed : int
@@ -75,7 +79,7 @@ def certify(
     UnknownOperation
         When an operation is asked for that no catalogue has, or one required that is not asked for.
     ValueError
-        When `examples` is not positive or `seed` is negative.
+        When `examples` is not positive or `seed` is negative, or `inputs` has a name that no asked operation has.
 
     Examples
     --------
@@ -90,8 +94,9 @@ def certify(
     target = load(implementation, known)
     if not wanted:
         _check_asked(target, asked)
+    only = None if inputs is None else _known_rows(inputs, asked)
     started = time.perf_counter()
-    run = _Run(target, asked, examples, seed, judge, progress or _silent)
+    run = _Run(target, asked, examples, seed, judge, progress or _silent, only)
     complete = run.to_the_end()
     results, missing = insisted(run.results(), run.not_offered(), wanted)
     return Certificate(
@@ -124,11 +129,24 @@ def _check_asked(target: Implementation, asked: Sequence[Operation]) -> None:
         )
 
 
+def _known_rows(inputs: Iterable[str], asked: Sequence[Operation]) -> frozenset[str]:
+    """The names, each of which one of the operations has: of a misspelt one nothing would be judged."""
+    found, known = dict.fromkeys(inputs), dict.fromkeys(name for each in asked for name in rows(each))
+    unknown = [name for name in found if name not in known]
+    if unknown or not found:
+        raise ValueError(
+            f"certify: inputs name none of the operations' inputs\n  unknown = {', '.join(unknown) or 'all'}"
+            f", nearest = {nearest(unknown[0], known) if unknown else 'none'}\n  wanted some of {', '.join(known)}"
+        )
+    return frozenset(found)
+
+
 def _silent(done: int, total: int, name: str) -> None:
     return None
 
 
-def _rows(operation: Operation) -> tuple[str, ...]:
+def rows(operation: Operation) -> tuple[str, ...]:
+    """The rows of a certificate that an operation fills: "forward", then its inputs."""
     return (FORWARD, *(each.name for each in operation.inputs))
 
 
@@ -150,6 +168,7 @@ class _Run:
     seed: int
     judge: Judge
     progress: Progress
+    only: frozenset[str] | None = None
     rows: dict[tuple[str, str], _Row] = field(default_factory=dict)
     shrunk: dict[tuple[str, str], tuple[Case, Check]] = field(default_factory=dict)
     reached: dict[str, Counter[str]] = field(default_factory=dict)
@@ -162,7 +181,7 @@ class _Run:
             total = sum(len(cases) for _, cases in plan)
             done = 0
             for operation, cases in plan:
-                self.rows |= {(operation.name, name): _Row() for name in _rows(operation)}
+                self.rows |= {(operation.name, name): _Row() for name in self._asked_rows(operation)}
                 for case in cases:
                     self.progress(done, total, operation.name)
                     self._judge(operation, case)
@@ -174,6 +193,9 @@ class _Run:
             return False
         return True
 
+    def _asked_rows(self, operation: Operation) -> tuple[str, ...]:
+        return tuple(name for name in rows(operation) if self.only is None or name in self.only)
+
     def _cases(self, operation: Operation) -> tuple[Case, ...]:
         from gradcheck.strategies import draw_cases  # Hypothesis only where cases are drawn
 
@@ -184,7 +206,7 @@ class _Run:
         return int(np.random.SeedSequence(words).generate_state(1)[0])
 
     def _judge(self, operation: Operation, case: Case) -> None:
-        for name, check in self._found(operation, case).items():
+        for name, check in self._found(operation, case, self.only).items():
             row = self.rows.setdefault((operation.name, name), _Row())
             if check is None:
                 row.skipped += 1
@@ -192,7 +214,7 @@ class _Run:
                 row.judged.append((case, check))
         self.reached.setdefault(operation.name, Counter()).update(case.regimes)
 
-    def _found(self, operation: Operation, case: Case, only: str | None = None) -> Found:
+    def _found(self, operation: Operation, case: Case, only: Container[str] | None = None) -> Found:
         offer = self.target.offers[operation.name]
         rng = np.random.default_rng([self.seed, zlib.crc32(operation.name.encode()), case.seed])
         return judge_case(
@@ -220,7 +242,7 @@ class _Run:
         found = {key(known[0]): known[1]}
 
         def fails(case: Case) -> bool:
-            check = self._found(operation, case, row).get(row)
+            check = self._found(operation, case, (row,)).get(row)
             if check is None or check.verdict is not known[1].verdict:
                 return False
             found[key(case)] = check
@@ -244,7 +266,7 @@ class _Run:
         return tuple(
             Missing(operation.name, name)
             for operation in self.asked
-            for name in _rows(operation)
+            for name in self._asked_rows(operation)
             if self._is_missing(operation.name, name)
         )
 

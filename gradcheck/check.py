@@ -38,6 +38,7 @@ def check_vjp(
     conduct: bool = True,
     strict: bool = False,
     sizes: Mapping[str, int] | None = None,
+    only: Sequence[int] | None = None,
 ) -> Check:
     """Whether `vjp` is the pullback of `f` at `inputs`, for each input by itself.
 
@@ -73,13 +74,15 @@ def check_vjp(
         Whether to examine what else a vjp owes its caller (`gradcheck.conduct`).
     sizes : mapping of name to int, optional
         Numbers by which a mistaken gradient may be off (the n of a pooling), for the diagnosis.
+    only : sequence of int, optional
+        Inputs to probe, all by default. What is said of one does not depend on which others are probed.
     strict : bool
         Whether sharing memory with an argument is a failure rather than a note.
 
     Returns
     -------
     Check
-        `parts` has one Check for each input.
+        `parts` has one Check for each input that was probed.
 
     Raises
     ------
@@ -114,5 +117,17 @@ def check_vjp(
         method,
         sizes or {},
         aim or wanted,
+        only=_probed(only, len(arrays)),
     )
     return task.check(cotangent, linear, conduct, strict)
+
+
+def _probed(only: Any, count: int) -> tuple[int, ...] | None:
+    if only is None:
+        return None
+    if not (found := places(only, count, "check_vjp", "only")):
+        raise ValueError(
+            f"check_vjp: only names no input\n  only = {only!r}, wanted whole numbers in 0..{count - 1}\n"
+            "  a check of nothing would pass"
+        )
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -40,7 +40,7 @@ def judge_case(
     *,
     seed: int,
     judge: Judge = CERTIFYING,
-    only: str | None = None,
+    only: Container[str] | None = None,
 ) -> Found:
     """What one case says of the forward and of each judged input.
 
@@ -54,8 +54,8 @@ def judge_case(
         Of the directions and cotangents.
     judge : callable
         `check_vjp`, as strict as certificates are.
-    only : str, optional
-        Judge this row alone.
+    only : container of str, optional
+        Rows to judge, all by default; what is said of one does not depend on the others.
     """
     theirs = translated(offer, operation)
     trial = _Trial(
@@ -67,11 +67,10 @@ def judge_case(
         exact=case.kind == "integers" and is_exact(offer, operation),
         seed=seed,
     )
-    found: Found = {} if only not in (None, FORWARD) else {FORWARD: trial.forward_check()}
-    if only == FORWARD:
-        return found
-    judged = [name for name in case.judged if only in (None, CONDUCT, operation.row(name))]
-    for name, check in trial.vjp_checks(tuple(judged), judge).items():
+    found: Found = {FORWARD: trial.forward_check()} if only is None or FORWARD in only else {}
+    everything = only is None or CONDUCT in only
+    asked = [name for name in case.judged if everything or operation.row(name) in (only or ())]
+    for name, check in trial.vjp_checks(tuple(asked), judge).items():
         _keep(found, operation.row(name), check)
     return found
 
@@ -129,11 +128,13 @@ class _Trial:
         """The gradients of these inputs against the derivative of the target's forward, or the naive one."""
         if self.vjp is None or not names:
             return dict.fromkeys(names)
-        forward = self.forward or self.operation.forward
-        held = _Held(forward, self.vjp, tuple(self.case.shapes), names, self.values, self.case.arguments())
-        linear = tuple(i for i, name in enumerate(names) if name in self.linear)
+        forward, judged = self.forward or self.operation.forward, self.case.judged
+        held = _Held(forward, self.vjp, tuple(self.case.shapes), judged, self.values, self.case.arguments())
+        linear = tuple(i for i, name in enumerate(judged) if name in self.linear)
+        only = None if names == judged else tuple(judged.index(name) for name in names)
+        options = {"linear_in": linear, "names": judged} | ({} if only is None else {"only": only})
         try:
-            check = judge(held.forward, held.vjp, held.free, seed=self.seed, linear_in=linear, names=names)
+            check = judge(held.forward, held.vjp, held.free, seed=self.seed, **options)
         except NotOffered:
             return dict.fromkeys(names)
         except Exception as error:  # the judge's own as well: one row in error, and the rest goes on

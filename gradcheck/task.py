@@ -42,6 +42,7 @@ class Task:
     sizes: Mapping[str, int] = field(default_factory=dict)
     aim: float | None = None
     claimed: dict[str, Claim] = field(default_factory=dict)
+    only: tuple[int, ...] | None = None
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
         """Form and conduct first, then every input by itself; the gravest of their verdicts."""
@@ -65,6 +66,7 @@ class Task:
         parts = tuple(
             self.part(i, claim, centre, cotangents, i in linear_in, [f for f in faults if f.input == i])
             for i, claim in enumerate(claims)
+            if self.only is None or i in self.only
         )
         return self.whole(parts, [f for f in faults if f.input is None])
 

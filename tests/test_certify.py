@@ -61,7 +61,7 @@ class Scale:
         return power * cotangent * a * x ** (power - 1), np.sum(cotangent * x**power)
 
 
-def stand_in(f, vjp, inputs, *, seed, linear_in, names):
+def stand_in(f, vjp, inputs, *, seed, linear_in, names, only=None):
     """A judge for these polynomials: the central difference is right but for rounding, taken large."""
     rng = np.random.default_rng(seed)
     cotangent = rng.standard_normal(np.shape(f(*inputs)))
@@ -69,6 +69,7 @@ def stand_in(f, vjp, inputs, *, seed, linear_in, names):
     parts = [
         part(f, inputs, i, gradient, cotangent, rng, i in linear_in, names[i])
         for i, gradient in enumerate(gradients)
+        if only is None or i in only
     ]
     return Check(gravest(each.verdict for each in parts), "", "", 0.0, 0.0, "", parts=tuple(parts))
 
@@ -360,3 +361,40 @@ def test_the_certificate_knows_its_environment_and_the_target_its_version():
     assert found.environment["target"] == "9.1"
     assert found.environment["numpy"] == np.__version__
     assert isinstance(found, Certificate)
+
+
+def test_a_row_is_judged_alone_as_among_the_others():
+    target = changed(vjp=lambda c, x, a, power: (power * c * a * x ** (power - 1), np.sum(c * x) * 2))
+
+    def judged(**options):
+        found = certify(target, ["scale"], catalogue=CATALOGUE, examples=4, **options)
+        return {result.input: result for result in found.results}
+
+    whole = judged()
+    assert {name: str(row.verdict) for name, row in whole.items()} == {
+        "forward": "pass",
+        "x": "pass",
+        "a": "fail",
+    }
+    for name in whole:
+        assert judged(inputs=[name]) == {name: whole[name]}
+    assert judged(inputs=["a", "x"]) == {name: whole[name] for name in ("x", "a")}
+
+
+def test_what_is_left_out_is_not_counted_as_not_offered():
+    target = changed(vjp=lambda c, x, a, power: (None, np.sum(c * x**power)))
+    found = run(target, ["scale", "negate"], inputs=["x"])
+    assert [(each.operation, each.input) for each in found.not_offered] == [("scale", "x"), ("negate", "x")]
+    assert not found.results
+
+
+@pytest.mark.parametrize(
+    ("inputs", "unknown", "nearest"), [(["x", "forwards"], "forwards", "forward"), ([], "all", "none")]
+)
+def test_rows_that_no_operation_has_are_refused(inputs, unknown, nearest):
+    with pytest.raises(ValueError, match="certify: inputs name none") as caught:
+        run(inputs=inputs)
+    assert str(caught.value).splitlines()[1:] == [
+        f"  unknown = {unknown}, nearest = {nearest}",
+        "  wanted some of forward, x, a",
+    ]

@@ -585,3 +585,27 @@ def test_a_right_one_is_cheap():
     for seed in range(10):
         assert checked(CASES["sin"], seed=seed).evaluations <= 45
         assert checked(CASES["affine then tanh"], seed=seed).evaluations <= 135
+
+
+def test_one_input_is_probed_alone_as_among_the_others():
+    def wrong(c, x, k, b):
+        dx, dk, db = affine_tanh_vjp(c, x, k, b)
+        return dx, dk, 2 * db
+
+    inputs = (X, K, B)
+    f = CASES["affine then tanh"].f
+    whole = check_vjp(f, wrong, inputs)
+    assert [str(part.verdict) for part in whole.parts] == ["pass", "pass", "fail"]
+    for i, part in enumerate(whole.parts):
+        alone = check_vjp(f, wrong, inputs, only=(i,))
+        assert (alone.verdict, alone.parts) == (part.verdict, (part,))
+        assert alone.evaluations < whole.evaluations
+    assert check_vjp(f, wrong, inputs, only=(2, 0)).parts == (whole.parts[0], whole.parts[2])
+
+
+@pytest.mark.parametrize(
+    ("only", "match"), [((), "a check of nothing would pass"), ((3,), "3 is the index of none")]
+)
+def test_inputs_that_there_are_not_cannot_be_probed(only, match):
+    with pytest.raises(ValueError, match=match):
+        check_vjp(np.add, lambda c, x, y: (c, c), (X, X), only=only)
