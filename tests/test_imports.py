@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 HOUSE = (
-    "estimate", "answer", "rounding", "arguments", "directions", "probes", "oracle",
+    "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
     "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
     "trial", "autopsy", "task", "check", "linear", "pushed", "pushforward", "adjoint",
     "case", "operation", "forward", "importing", "implementation", "translation", "environment",
