@@ -15,7 +15,7 @@ HOUSE = (
     "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
     "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
     "trial", "autopsy", "task", "check", "linear", "pushed", "pushforward", "adjoint",
-    "case", "operation", "forward", "importing", "implementation", "translation", "environment",
+    "plain", "case", "operation", "forward", "importing", "implementation", "translation", "environment",
     "certificate", "tally", "judge", "required", "strategies", "certify", "report", "bench", "vectors", "frameworks",
     "cli", "pytest_plugin", "__init__", "__main__",
 )  # fmt: skip
