@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from gradcheck.verdict import Verdict
+from gradcheck.verdict import Budget, Verdict
 
 SCHEMA = "gradcheck/certificate/1"
 NOT_OFFERED = "not offered"
@@ -66,8 +66,8 @@ class Result:
     notes : tuple of str
         What was seen beside the verdict, each once: whose fault it was that something else failed, conduct
         that a caller may live with.
-    skipped_cases : int
-        Cases that were not tried, since the target ended its process in too many before them; then no pass.
+    budget : Budget or None
+        The resolution in its two parts.
     """
 
     operation: str
@@ -84,7 +84,7 @@ class Result:
     not_offered_cases: int = 0
     zero_everywhere: bool = False
     notes: tuple[str, ...] = ()
-    skipped_cases: int = 0
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,6 @@ class Certificate:
         ISO 8601, UTC.
     notes : tuple of str
         What the target did beside answering: printed, warned, changed global state.
-    unfinished : mapping or None
-        Of a run cut short: every case that was judged, as plain data, from which `--resume` goes on. A complete
-        certificate has none: its rows say it all.
 
     Examples
     --------
@@ -139,7 +136,6 @@ class Certificate:
     seconds: float = 0.0
     created: str = ""
     notes: tuple[str, ...] = ()
-    unfinished: Mapping[str, Any] | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -164,7 +160,7 @@ class Certificate:
 
     def to_json(self) -> str:
         """The file's text. Valid JSON: an infinite resolution is null."""
-        rows = [asdict(result) | {"resolution": _finite(result.resolution)} for result in self.results]
+        rows = [_row(result) for result in self.results]
         whole = {
             "schema": SCHEMA,
             "target": self.target,
@@ -180,7 +176,7 @@ class Certificate:
             "results": rows,
             "not_offered": [asdict(each) for each in self.not_offered],
             "coverage": self.coverage,
-        } | ({} if self.unfinished is None else {"unfinished": self.unfinished})
+        }
         return json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
     @staticmethod
@@ -206,7 +202,6 @@ class Certificate:
                 seconds=data["seconds"],
                 created=data["created"],
                 notes=tuple(data.get("notes", ())),
-                unfinished=data.get("unfinished"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CertificateError(
@@ -228,13 +223,19 @@ def _parsed(text: str) -> dict[str, Any]:
     return dict(data)
 
 
+def _row(result: Result) -> dict[str, Any]:
+    budget = result.budget and {name: _finite(value) for name, value in asdict(result.budget).items()}
+    return asdict(result) | {"resolution": _finite(result.resolution), "budget": budget}
+
+
 def _result(row: Mapping[str, Any]) -> Result:
     known = {each.name for each in fields(Result)}
     parts = {name: value for name, value in row.items() if name in known}
     parts["verdict"] = Verdict(parts["verdict"])
-    if parts["resolution"] is None:
-        parts["resolution"] = math.inf
     parts["notes"] = tuple(parts.get("notes", ()))
+    parts["resolution"] = _number(parts["resolution"])
+    if parts.get("budget") is not None:
+        parts["budget"] = Budget(**{name: _number(value) for name, value in parts["budget"].items()})
     return Result(**parts)
 
 
@@ -261,3 +262,7 @@ def _umask() -> int:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.inf if value is None else value

@@ -6,7 +6,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,11 +17,11 @@ from gradcheck.certificate import Certificate, Missing, Result, gravest
 from gradcheck.environment import environment
 from gradcheck.implementation import Implementation, load
 from gradcheck.importing import TargetError
-from gradcheck.judge import CERTIFYING, FORWARD, Found, Judge, judge_case
+from gradcheck.judge import CERTIFYING, EXHIBITING, FORWARD, Found, Judge, judge_case
 from gradcheck.operation import Operation, find, nearest
 from gradcheck.operation import operations as installed
 from gradcheck.required import insisted, required
-from gradcheck.tally import summed_up, unreached
+from gradcheck.tally import shown_pair, summed_up, unreached
 from gradcheck.verdict import Check, Verdict
 
 EXAMPLES = 25
@@ -187,6 +187,7 @@ class _Run:
                     self._judge(operation, case)
                     done += 1
                 self._shrink(operation)
+                self._exhibit(operation)
                 self.finished.add(operation.name)
             self.progress(done, total, "")
         except KeyboardInterrupt:
@@ -214,7 +215,13 @@ class _Run:
                 row.judged.append((case, check))
         self.reached.setdefault(operation.name, Counter()).update(case.regimes)
 
-    def _found(self, operation: Operation, case: Case, only: Container[str] | None = None) -> Found:
+    def _found(
+        self,
+        operation: Operation,
+        case: Case,
+        only: Container[str] | None = None,
+        judge: Judge | None = None,
+    ) -> Found:
         offer = self.target.offers[operation.name]
         rng = np.random.default_rng([self.seed, zlib.crc32(operation.name.encode()), case.seed])
         return judge_case(
@@ -223,7 +230,7 @@ class _Run:
             case,
             draw_values(case, rng),
             seed=self._seed(operation, case.seed),
-            judge=self.judge,
+            judge=judge or self.judge,
             only=only,
         )
 
@@ -250,6 +257,18 @@ class _Run:
 
         case = smallest(operation.cases, fails, known[0], seed=self._seed(operation), budget=SHRINKS)
         return case, found[key(case)]
+
+    def _exhibit(self, operation: Operation) -> None:
+        """Judge once more what each row will show that did not pass, and keep what plots need of it."""
+        for (name, row), found in self.rows.items():
+            if name != operation.name or not found.judged or self.judge is not CERTIFYING:
+                continue
+            case, check = self.shrunk.get((name, row)) or shown_pair(found.judged)
+            if check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) and row != FORWARD:
+                again = self._found(operation, case, (row,), EXHIBITING).get(row)
+                # the verdict stands as it is, whatever code that answers otherwise the second time would get
+                if again is not None and again.verdict is check.verdict:
+                    self.shrunk[name, row] = case, replace(check, exhibit=again.exhibit)
 
     def results(self) -> tuple[Result, ...]:
         """A result for each row, in the order of blame; none for what is not offered or was not come to."""

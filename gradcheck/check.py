@@ -8,7 +8,6 @@ from typing import Any
 from gradcheck.arguments import (
     METHODS,
     Counted,
-    finer_than,
     names_of,
     not_negative,
     one_of,
@@ -40,7 +39,7 @@ def check_vjp(
     strict: bool = False,
     sizes: Mapping[str, int] | None = None,
     only: Sequence[int] | None = None,
-    finer: Any = None,
+    exhibit: int = 0,
 ) -> Check:
     """Whether `vjp` is the pullback of `f` at `inputs`, for each input by itself.
 
@@ -64,7 +63,7 @@ def check_vjp(
         Of the inputs, for messages.
     wanted : float, optional
         Error of interest relative to the norm of a gradient: what a pass must be able to see. By default
-        1e-6 in float64, 1e-4 in float32, 0.1 in float16, 0.5 in bfloat16.
+        1e-6 in float64, 1e-4 in float32, 0.1 in float16.
     aim : float, optional
         Resolution at which the search for a better one may stop. By default a tenth of `wanted`, or finer
         where that is cheap.
@@ -80,9 +79,9 @@ def check_vjp(
         Inputs to probe, all by default. What is said of one does not depend on which others are probed.
     strict : bool
         Whether sharing memory with an argument is a failure rather than a note.
-    finer : dtype, optional
-        In which f, a function of coarser inputs, is to be evaluated for the numeric derivative. The vjp is called, and
-        judged, in the dtype of the inputs: for gradients in half precision, whose f shows few digits of its own.
+    exhibit : int
+        Further calls of f that an input may cost which does not pass, to keep what plots show
+        (`Check.exhibit`): every element measured, and the errors of difference quotients against their step.
 
     Returns
     -------
@@ -107,6 +106,7 @@ def check_vjp(
     linear = places(linear_in, len(arrays), "check_vjp", "linear_in")
     one_of(method, METHODS, "check_vjp", "method")
     not_negative(seed, "check_vjp", "seed")
+    not_negative(exhibit, "check_vjp", "exhibit")
     for name, value in (("wanted", wanted), ("aim", aim), ("budget", budget), ("directions", directions)):
         if value is not None:
             positive(value, "check_vjp", name)
@@ -123,7 +123,7 @@ def check_vjp(
         sizes or {},
         aim or wanted,
         only=_probed(only, len(arrays)),
-        finer=finer_than(finer, arrays, "check_vjp"),
+        exhibit=exhibit,
     )
     return task.check(cotangent, linear, conduct, strict)
 

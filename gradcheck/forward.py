@@ -10,7 +10,8 @@ import numpy as np
 
 from gradcheck.case import INTEGERS
 from gradcheck.estimate import Array, Estimate
-from gradcheck.verdict import Check, Verdict, Worst
+from gradcheck.exhibit import Exhibit, too_many
+from gradcheck.verdict import Budget, Check, Verdict, Worst
 
 PROBES = 8
 """Random perturbations from which the sensitivity of each output element is measured."""
@@ -121,7 +122,14 @@ def _compared(
         element, float(got[element]), 0.0, Estimate(float(wanted[element]), float(bound[element]), "naive")
     )
     found = _verdict(Verdict.FAIL, subject, exact, inputs, seed, reason, _resolution(bound, wanted))
-    return replace(found, worst=worst, wrong=tuple(places))
+    return replace(found, worst=worst, wrong=tuple(places), exhibit=_exhibit(got, wanted, bound))
+
+
+def _exhibit(got: Array, wanted: Array, bound: Array) -> Exhibit:
+    """The given output as the claim, the naive one as the measurement."""
+    if too_many(got.size):
+        return Exhibit(got.shape, left_out=too_many(got.size))
+    return Exhibit.of(got, wanted, bound, np.zeros(got.shape))
 
 
 def _badness(error: Any) -> float:
@@ -149,6 +157,8 @@ def _verdict(
         subject=subject,
         evidence="exact" if exact else "naive",
         resolution=resolution,
+        # both sides round, and `rounding_bound` takes twice what one may lose
+        budget=Budget(resolution / 2, resolution / 2),
         miss_probability=min(1.0, len(inputs) / (2 * INTEGERS + 1)) if exact else 0.0,
         reason=reason,
         seed=seed,

@@ -28,6 +28,9 @@ CERTIFYING: Judge = partial(check_vjp, aim=1e-11, budget=300, strict=True)
 """A certificate looks further than a single check: finer, at more calls an input, and a gradient that shares
 memory with an argument fails."""
 
+EXHIBITING: Judge = partial(CERTIFYING, exhibit=4608)
+"""The same once more for a row that did not pass, with what plots show: 1024 elements at 4 calls each, and some."""
+
 Found = dict[str, Check | None]
 """What one case says of each row; None where the target does not offer it."""
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from gradcheck.case import Case
 from gradcheck.certificate import Result, gravest
-from gradcheck.plain import number
+from gradcheck.estimate import Estimate
+from gradcheck.exhibit import Exhibit
 from gradcheck.verdict import Check, Verdict
 
 SHOWN = 8
@@ -25,7 +26,6 @@ def summed_up(
     judged: Sequence[tuple[Case, Check]],
     skipped: int = 0,
     shrunk: tuple[Case, Check] | None = None,
-    untried: int = 0,
 ) -> Result:
     """The row of an input from all its cases.
 
@@ -38,13 +38,11 @@ def summed_up(
         Cases that the target does not offer.
     shrunk : (Case, Check), optional
         The smallest failing case, which then decides what the row shows.
-    untried : int
-        Cases left out because others ended the target's process: with any, a row is at best inconclusive.
     """
     checks = [check for _, check in judged]
-    seen = gravest(check.verdict for check in checks)
-    verdict = gravest([seen, *([Verdict.INCONCLUSIVE] if untried else [])])
-    case, check = shrunk or next(pair for pair in _by_resolution(judged) if pair[1].verdict is seen)
+    coarsest = max(checks, key=lambda each: each.resolution)
+    verdict = gravest(check.verdict for check in checks)
+    case, check = shrunk or shown_pair(judged)
     kinds = Counter(check.evidence or "none" for check in checks)
     vacuous = all(check.zero_everywhere for check in checks)
     return Result(
@@ -53,16 +51,16 @@ def summed_up(
         verdict=verdict,
         evidence="+".join(sorted(kinds, key=_strength)),
         cases=len(checks),
-        resolution=max(check.resolution for check in checks),
+        resolution=coarsest.resolution,
         miss_probability=max(check.miss_probability for check in checks),
         worst=worst_of(check, case.describe()),
         diagnosis=check.diagnosis,
-        reason=_reason(seen, check, checks, vacuous, untried),
+        reason=_reason(verdict, check, checks, vacuous),
         evidence_cases=dict(sorted(kinds.items(), key=lambda item: _strength(item[0]))),
         not_offered_cases=skipped,
         zero_everywhere=vacuous,
         notes=_notes(checks),
-        skipped_cases=untried,
+        budget=coarsest.budget,
     )
 
 
@@ -89,8 +87,10 @@ def unreached(operation: str, name: str) -> Result:
     )
 
 
-def _by_resolution(judged: Sequence[tuple[Case, Check]]) -> list[tuple[Case, Check]]:
-    return sorted(judged, key=lambda pair: -pair[1].resolution)
+def shown_pair(judged: Sequence[tuple[Case, Check]]) -> tuple[Case, Check]:
+    """The case that a row shows where none was shrunk: of the gravest verdict, the coarsest."""
+    verdict = gravest(check.verdict for _, check in judged)
+    return max((pair for pair in judged if pair[1].verdict is verdict), key=lambda pair: pair[1].resolution)
 
 
 def _strength(evidence: str) -> tuple[int, str]:
@@ -98,15 +98,11 @@ def _strength(evidence: str) -> tuple[int, str]:
     return (order.index(evidence) if evidence in order else len(order), evidence)
 
 
-def _reason(seen: Verdict, check: Check, checks: Sequence[Check], vacuous: bool, untried: int) -> str | None:
-    """Why the verdict is what it is; None for a pass that has nothing to explain."""
-    left = f"; {untried} more not tried, since the target ended its process too often" if untried else ""
-    if seen is not Verdict.PASS:
-        count = sum(each.verdict is seen for each in checks)
-        return f"{check.reason} ({seen} in {count} of {len(checks)} cases{left})"
-    if vacuous:
-        return f"zero everywhere probed, in all {len(checks)} cases: proves little{left}"
-    return f"passes in {len(checks)} cases{left}" if untried else None
+def _reason(verdict: Verdict, check: Check, checks: Sequence[Check], vacuous: bool) -> str | None:
+    if verdict is Verdict.PASS:
+        return f"zero everywhere probed, in all {len(checks)} cases: proves little" if vacuous else None
+    count = sum(each.verdict is verdict for each in checks)
+    return f"{check.reason} ({verdict} in {count} of {len(checks)} cases)"
 
 
 def worst_of(check: Check, case: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,6 +113,8 @@ def worst_of(check: Check, case: Mapping[str, Any]) -> dict[str, Any]:
             "count": len(check.wrong),
             "elements": [list(each) for each in check.wrong[:SHOWN]],
         }
+    if check.exhibit is not None:
+        found["exhibit"] = exhibited(check.exhibit)
     if check.worst is None:
         return found
     worst = check.worst
@@ -129,3 +127,42 @@ def worst_of(check: Check, case: Mapping[str, Any]) -> dict[str, Any]:
         "numeric_bound": number(worst.numeric.bound),
         "difference": number(worst.difference),
     }
+
+
+def exhibited(exhibit: Exhibit) -> dict[str, Any]:
+    """What plots show as plain data."""
+    columns = ("claimed", "measured", "bounds", "rounding")
+    return {
+        "shape": list(exhibit.shape),
+        **{name: [number(each) for each in getattr(exhibit, name)] for name in columns},
+        "left_out": exhibit.left_out,
+        "probe": _probed(exhibit.probe) if exhibit.probe else None,
+        "steps": [
+            {name: number(getattr(row, name)) for name in ("step", "forward", "central", "extrapolated")}
+            for row in exhibit.steps
+        ],
+    }
+
+
+def _probed(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "method": estimate.method,
+        "finding": str(estimate.finding),
+        "points": estimate.points,
+        "step": number(estimate.step),
+        "value": number(estimate.value),
+        "bound": number(estimate.bound),
+        "coefficients": [number(each) for each in estimate.coefficients],
+    }
+
+
+def number(value: Any) -> float | str:
+    """A number for JSON, which knows neither infinity nor NaN.
+
+    Examples
+    --------
+    >>> number(0.5), number(float("-inf"))
+    (0.5, '-inf')
+    """
+    plain = float(value)
+    return plain if math.isfinite(plain) else str(plain)

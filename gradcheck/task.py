@@ -14,11 +14,11 @@ from gradcheck.arguments import Counted, real_array
 from gradcheck.autopsy import Autopsy
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
-from gradcheck.number import finfo
+from gradcheck.exhibiting import Exhibition
 from gradcheck.probes import exact
 from gradcheck.trial import Claim, Trial
 from gradcheck.turns import Context
-from gradcheck.verdict import Check, Comparison, Verdict, Worst, decide, resolution_of
+from gradcheck.verdict import Budget, Check, Comparison, Verdict, Worst, budget_of, decide, resolution_of
 
 #: Chance to miss up to which whole numbers alone are evidence enough.
 RARE = 1e-6
@@ -42,10 +42,9 @@ class Task:
     method: str
     sizes: Mapping[str, int] = field(default_factory=dict)
     aim: float | None = None
-    finer: np.dtype[Any] | None = None
     claimed: dict[str, Claim] = field(default_factory=dict)
     only: tuple[int, ...] | None = None
-    fine: Array | None = None
+    exhibit: int = 0
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
         """Form and conduct first, then every input by itself; the gravest of their verdicts."""
@@ -129,6 +128,7 @@ class Task:
             blank,
             evidence="exact",
             resolution=0.0,
+            budget=Budget(0.0, 0.0),
             miss_probability=found.miss_probability,
             evaluations=found.evaluations,
         )
@@ -168,17 +168,13 @@ class Task:
         directions: int | None = None,
     ) -> Check:
         """Evidence from a numeric derivative along random directions."""
-        inputs, coarse = self.inputs, None
-        if self.finer is not None:
-            inputs, coarse = tuple(x.astype(self.finer) for x in inputs), self.inputs[i].dtype
-            centre, cotangents = self.finely(centre), cotangents.astype(self.finer)
 
         def moved(x: Array) -> Array:
-            return self.f(*inputs[:i], x, *inputs[i + 1 :])
+            return self.f(*self.inputs[:i], x, *self.inputs[i + 1 :])
 
         trial = Trial(
             moved,
-            inputs[i],
+            self.inputs[i],
             cotangents,
             LABELS,
             claim,
@@ -186,7 +182,6 @@ class Task:
             self.rng(2, i),
             aim=self.aim,
             method=self.method,
-            claimed_in=coarse,
         )
         trial.run(directions or self.directions, self.budget)
         wanted = self.wanted or trial.wanted()
@@ -201,42 +196,23 @@ class Task:
             reason="zero everywhere probed: a pass that proves little" if zero else reason,
             evidence=trial.evidence(),
             resolution=resolution,
+            budget=budget_of(trial.rounds),
             miss_probability=math.prod(c.escapes(2 * wanted) for c in (r[0] for r in trial.rounds)),
             worst=_worst(worst) if verdict is not Verdict.PASS else None,
             evaluations=trial.evaluations,
             zero_everywhere=zero,
             notes=blank.notes + (trial.refusal,) * (self.method == "complex_step" and bool(trial.refusal)),
         )
-        return self.opened(trial, told, LABELS.index(worst.cotangent)) if verdict is Verdict.FAIL else told
+        channel = LABELS.index(worst.cotangent)
+        if verdict is Verdict.FAIL:
+            told = self.opened(trial, told, channel)
+        return self.shown(trial, told, channel) if self.exhibit and verdict is not Verdict.PASS else told
 
-    def finely(self, centre: Array) -> Array:
-        """The output in the finer dtype, which has to be the same function: agree to half of the digits.
-
-        Raises
-        ------
-        ValueError
-            If it does not, or is no finer.
-        """
-        assert self.finer is not None
-        if self.fine is not None:
-            return self.fine
-        fine = self.f(*[x.astype(self.finer) for x in self.inputs])
-        if finfo(fine.dtype).eps >= finfo(self.finer).eps * 2:
-            raise ValueError(
-                "check_vjp: f is not evaluated in the finer dtype\n"
-                f"  f(*inputs).dtype = {fine.dtype} for {self.finer} inputs, wanted {self.finer}\n"
-                "  leave out `finer` for an f that has one precision only"
-            )
-        apart = float(np.max(np.abs(fine.astype(np.float64) - centre.astype(np.float64))))
-        size = float(np.max(np.abs(fine.astype(np.float64))))
-        if not apart <= math.sqrt(float(finfo(centre.dtype).eps)) * size:
-            raise ValueError(
-                "check_vjp: f is another function in the finer dtype\n"
-                f"  f(*inputs) in {centre.dtype} and in {self.finer} differ by {apart:.1e}, their size is {size:.1e}\n"
-                "  what they have in common must be half of the digits or more"
-            )
-        self.fine = fine
-        return fine
+    def shown(self, trial: Trial, told: Check, channel: int) -> Check:
+        """The check with what plots show of it."""
+        failed = told.verdict is Verdict.FAIL
+        exhibit = Exhibition(trial, channel, self.exhibit).exhibit(failed=failed)
+        return replace(told, exhibit=exhibit, evaluations=trial.evaluations)
 
     def opened(self, trial: Trial, failed: Check, channel: int) -> Check:
         """The failed check with where it is wrong and what the mistake looks like."""
@@ -248,6 +224,7 @@ class Task:
     def whole(self, parts: tuple[Check, ...], faults: list[conduct_of.Fault]) -> Check:
         """All inputs together: the gravest verdict, the coarsest resolution."""
         grave = min(parts, key=lambda p: _GRAVEST.index(p.verdict))
+        coarsest = max(parts, key=lambda p: p.resolution)
         fatal = [f for f in faults if f.severity == "fail"]
         whole = self.blank(grave.verdict, grave.reason)
         told = grave.verdict is not Verdict.PASS  # whether it is said of one input
@@ -259,11 +236,13 @@ class Task:
             shape=parts[0].shape if len(parts) == 1 else (),
             subject=grave.subject if len(parts) == 1 or told else whole.subject,
             evidence="+".join(dict.fromkeys(p.evidence for p in parts if p.evidence)),
-            resolution=max(p.resolution for p in parts),
+            resolution=coarsest.resolution,
+            budget=coarsest.budget,
             miss_probability=max(p.miss_probability for p in parts),
             diagnosis=grave.diagnosis,
             worst=grave.worst,
             wrong=grave.wrong,
+            exhibit=grave.exhibit,
             notes=tuple(f.message for f in faults) + (grave.notes if len(parts) == 1 else ()),
             parts=parts,
             evaluations=self.f.calls,
@@ -296,6 +275,7 @@ def _joined(exactly: Check, numeric: Check) -> Check:
         diagnosis=numeric.diagnosis,
         worst=numeric.worst,
         wrong=numeric.wrong,
+        exhibit=numeric.exhibit,
         evaluations=exactly.evaluations + numeric.evaluations,
     )
 

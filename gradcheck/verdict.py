@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gradcheck.estimate import Estimate, Finding
+from gradcheck.exhibit import Exhibit
 
 
 class Verdict(StrEnum):
@@ -112,6 +113,13 @@ class Comparison:
             return 0.0
         return 2.0 * self.allowed / self.scale if self.scale > 0 else math.inf
 
+    @property
+    def budget(self) -> Budget:
+        """The resolution in its two parts."""
+        if self.scale <= 0:
+            return Budget(math.inf, math.inf)
+        return Budget(2.0 * float(self.estimate.bound) / self.scale, 2.0 * self.rounding / self.scale)
+
     def escapes(self, error: float) -> float:
         """Chance that a wrong gradient, off by `error` relative to its norm, hides in this direction.
 
@@ -120,6 +128,22 @@ class Comparison:
         if error <= 0 or self.scale <= 0 or math.isinf(self.allowed):
             return 1.0
         return math.erf(self.resolution / error / math.sqrt(2.0))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What two right numbers may differ by, relative to the gradient's norm: a resolution in its two parts.
+
+    Parameters
+    ----------
+    numeric : float
+        From the bound of the measured number.
+    analytic : float
+        From the rounding of the claimed one.
+    """
+
+    numeric: float
+    analytic: float
 
 
 @dataclass(frozen=True)
@@ -145,7 +169,8 @@ class Check:
     `resolution` is the smallest error that would have been seen, relative to the norm of the gradient that
     was checked (0 where the evidence is exact); `miss_probability` is the chance that an error of twice the
     wanted resolution escapes the random directions. `wrong` lists the elements that were found to be wrong,
-    `parts` holds one Check for each input (check_vjp).
+    `parts` holds one Check for each input (check_vjp), `budget` the two parts of the resolution, `exhibit` what
+    plots show, where that was asked for.
 
     Examples
     --------
@@ -173,6 +198,8 @@ class Check:
     dtype: str = ""
     shape: tuple[int, ...] = ()
     zero_everywhere: bool = field(default=False)
+    budget: Budget | None = None
+    exhibit: Exhibit | None = field(default=None, repr=False)
 
     @property
     def passed(self) -> bool:
@@ -294,6 +321,18 @@ def decide(rounds: Sequence[Sequence[Comparison]], wanted: float) -> tuple[Verdi
 def resolution_of(rounds: Sequence[Sequence[Comparison]]) -> float:
     """Error, relative to the gradient, that the dense cotangent would have shown along its best direction."""
     return min((comparisons[0].resolution for comparisons in rounds), default=math.inf)
+
+
+def budget_of(rounds: Sequence[Sequence[Comparison]]) -> Budget:
+    """The two parts of that error.
+
+    Examples
+    --------
+    >>> budget_of([[Comparison(1.0, 0.125, Estimate(1.0, 0.5), scale=2.0)]])
+    Budget(numeric=0.5, analytic=0.125)
+    """
+    best = min((comparisons[0] for comparisons in rounds), key=lambda c: c.resolution, default=None)
+    return best.budget if best else Budget(math.inf, math.inf)
 
 
 def _why(comparisons: Sequence[Comparison], resolution: float, wanted: float) -> str:

@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 HOUSE = (
-    "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
-    "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
-    "trial", "autopsy", "task", "check", "linear", "pushed", "pushforward", "adjoint",
-    "plain", "case", "operation", "forward", "importing", "implementation", "translation", "environment",
-    "certificate", "tally", "judge", "required", "strategies", "certify", "report", "bench", "vectors", "frameworks",
-    "cli", "pytest_plugin", "__init__", "__main__",
+    "estimate", "answer", "rounding", "arguments", "directions", "probes", "oracle",
+    "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
+    "trial", "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint",
+    "case", "operation", "forward", "importing", "implementation", "translation", "environment",
+    "schemas", "certificate", "tally", "judge", "required", "strategies", "certify", "report", "bench", "vectors",
+    "frameworks", "cli", "pytest_plugin", "__init__", "__main__",
 )  # fmt: skip
 """A module of gradcheck imports only what stands before it; a folder stands as one, free inside.
 
