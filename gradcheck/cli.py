@@ -21,6 +21,7 @@ from gradcheck.environment import package_version
 from gradcheck.importing import TargetError
 from gradcheck.operation import UnknownOperation, operation, operations
 from gradcheck.report import terminal
+from gradcheck.schemas import certificate_schema
 from gradcheck.strategies import keep_nothing
 
 FILE_WIDTH = 120
@@ -92,6 +93,12 @@ def show(name: str) -> None:
     """Show an operation: equations, inputs with shapes, options, conventions, errata."""
     with _said():
         _console().print(terminal.operation_report(operation(name)))
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of certificates."""
+    click.echo(certificate_schema(), nl=False)
 
 
 def _console() -> Console:

@@ -47,6 +47,21 @@ def test_both_packages_are_typed(package):
     assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"][package]
 
 
+def data_files(package):
+    """Files of a package that are no source, as paths inside it."""
+    places = [each for each in sorted((ROOT / package).rglob("*.*")) if each.is_file()]
+    inside = [each.relative_to(ROOT / package) for each in places if "__pycache__" not in each.parts]
+    return [each.as_posix() for each in inside if each.suffix != ".py"]
+
+
+@pytest.mark.parametrize("package", ["gradcheck", "reference"])
+def test_files_that_are_no_source_are_installed_too(package):
+    patterns = PROJECT["tool"]["setuptools"]["package-data"][package]
+    assert "py.typed" in data_files(package)
+    for name in data_files(package):
+        assert any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns), name
+
+
 def test_a_wheel_holds_both_packages_whole_and_nothing_else():
     patterns = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
     for top in OURS:
