@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.estimate import Array
+from gradcheck.number import is_real
 
 Complaint = tuple[str, ...]
 
@@ -54,7 +55,7 @@ def gradient_of(returned: Any, x: Array) -> tuple[Array, Complaint]:
             f"gradient.shape = {gradient.shape}, wanted {x.shape}",
             "a gradient has the shape of its input",
         )
-    if gradient.dtype.kind == "f" or (gradient.dtype.kind == "c" and x.dtype.kind == "c"):
+    if is_real(gradient.dtype) or (gradient.dtype.kind == "c" and x.dtype.kind == "c"):
         return gradient, ()
     return gradient, (
         "wrong dtype",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.estimate import Array
+from gradcheck.number import is_real
 
 METHODS = ("auto", "exact", "complex_step", "spectral", "differences")
 
@@ -33,7 +34,7 @@ def real_array(value: Any, who: str, name: str) -> Array:
         ) from error
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
-    if array.dtype.kind != "f":
+    if not is_real(array.dtype):
         raise TypeError(
             f"{who}: {name} is not an array of real numbers\n"
             f"  {name}.dtype = {array.dtype}, wanted float16, float32, float64 or longdouble\n"
@@ -138,6 +139,27 @@ def names_of(names: Sequence[str] | None, count: int, who: str) -> tuple[str, ..
     return tuple(names)
 
 
+def finer_than(value: Any, arrays: Sequence[Array], who: str) -> np.dtype[Any] | None:
+    """`value` as a dtype of real numbers that holds those of all `arrays`; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        If it is coarser than an array's: it would not be the point that is checked.
+    """
+    if value is None:
+        return None
+    dtype: np.dtype[Any] = np.dtype(value)
+    held = is_real(dtype) and all(np.can_cast(x.dtype, dtype, "safe") for x in arrays)
+    if not held:
+        raise ValueError(
+            f"{who}: finer is no dtype that holds the inputs\n"
+            f"  finer = {dtype}, inputs have {', '.join(dict.fromkeys(str(x.dtype) for x in arrays))}\n"
+            "  wanted a real dtype to which each of them casts without loss, as float64"
+        )
+    return dtype
+
+
 def places(value: Any, count: int, who: str, name: str) -> tuple[int, ...]:
     """Indices of inputs, each from 0 to count − 1.
 
@@ -188,7 +210,7 @@ class Counted:
             output = np.asarray(self.function(*inputs))
         if output.dtype.kind == "c" and any(np.iscomplexobj(x) for x in inputs):
             return output  # asked for, by the complex step
-        if output.dtype.kind != "f":
+        if not is_real(output.dtype):
             raise TypeError(
                 f"{self.who}: f does not return real floating numbers\n"
                 f"  f(*inputs).dtype = {output.dtype}, wanted float16, float32, float64 or longdouble\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.estimate import Array
+from gradcheck.plain import NotPlain
 
 INTEGERS = 1024
 """Largest magnitude of an "integers" value: x·k·v·ȳ then stays below 2^40, so 2^13 of them sum exactly."""
@@ -61,13 +63,53 @@ class Case:
         return {name: _thawed(value) for name, value in self.options.items()}
 
     def describe(self) -> dict[str, Any]:
-        """The case as plain lists and dictionaries, enough to make it again."""
-        return {
+        """The case as plain lists and dictionaries, from which `from_description` makes it again."""
+        parts = {
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
             "options": {name: _plain(value) for name, value in self.options.items()},
             "values": self.kind,
             "number": self.seed,
         }
+        more = {
+            "scales": dict(self.scales),
+            "fixed": {name: _plain(value) for name, value in self.fixed.items()},
+            "regimes": sorted(self.regimes),
+        }
+        return parts | {name: part for name, part in more.items() if part}
+
+    @staticmethod
+    def from_description(told: Mapping[str, Any]) -> Case:
+        """The case of a description, in which lists stand for tuples.
+
+        Raises
+        ------
+        NotPlain
+            When a part is missing or of the wrong kind.
+
+        Examples
+        --------
+        >>> case = Case({"x": (2, 3)}, {"n": 2}, "ties", {"x": 0.5}, seed=4)
+        >>> Case.from_description(case.describe()) == case
+        True
+        """
+        try:
+            return Case(
+                shapes={
+                    str(name): tuple(map(operator.index, shape)) for name, shape in told["shapes"].items()
+                },
+                options={str(name): _frozen(value) for name, value in told["options"].items()},
+                kind=_known_kind(told["values"]),
+                scales={str(name): float(scale) for name, scale in told.get("scales", {}).items()},
+                fixed={str(name): _frozen(value) for name, value in told.get("fixed", {}).items()},
+                regimes=frozenset(map(str, told.get("regimes", ()))),
+                seed=operator.index(told["number"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NotPlain(
+                "case: the description of a case cannot be read\n"
+                f"  observed = {type(error).__name__}: {error}\n"
+                "  wanted shapes, options, values and number, as Case.describe writes them"
+            ) from error
 
 
 def draw_values(case: Case, rng: np.random.Generator) -> tuple[Array, ...]:
@@ -141,6 +183,16 @@ def _thawed(value: Any) -> Any:
 
 def _is_truth_row(row: Any) -> bool:
     return isinstance(row, tuple) and bool(row) and all(isinstance(entry, bool) for entry in row)
+
+
+def _known_kind(kind: Any) -> str:
+    if kind not in _KINDS:
+        raise ValueError(f"values = {kind!r}, wanted one of: {', '.join(_KINDS)}")
+    return str(kind)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(entry) for entry in value) if isinstance(value, (tuple, list)) else value
 
 
 def _plain(value: Any) -> Any:

@@ -66,6 +66,8 @@ class Result:
     notes : tuple of str
         What was seen beside the verdict, each once: whose fault it was that something else failed, conduct
         that a caller may live with.
+    skipped_cases : int
+        Cases that were not tried, since the target ended its process in too many before them; then no pass.
     budget : Budget or None
         The resolution in its two parts.
     """
@@ -84,6 +86,7 @@ class Result:
     not_offered_cases: int = 0
     zero_everywhere: bool = False
     notes: tuple[str, ...] = ()
+    skipped_cases: int = 0
     budget: Budget | None = None
 
 
@@ -117,6 +120,9 @@ class Certificate:
         ISO 8601, UTC.
     notes : tuple of str
         What the target did beside answering: printed, warned, changed global state.
+    unfinished : mapping or None
+        Of a run cut short: every case that was judged, as plain data, from which `--resume` goes on. A complete
+        certificate has none: its rows say it all.
 
     Examples
     --------
@@ -136,6 +142,7 @@ class Certificate:
     seconds: float = 0.0
     created: str = ""
     notes: tuple[str, ...] = ()
+    unfinished: Mapping[str, Any] | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -176,7 +183,7 @@ class Certificate:
             "results": rows,
             "not_offered": [asdict(each) for each in self.not_offered],
             "coverage": self.coverage,
-        }
+        } | ({} if self.unfinished is None else {"unfinished": self.unfinished})
         return json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
     @staticmethod
@@ -202,6 +209,7 @@ class Certificate:
                 seconds=data["seconds"],
                 created=data["created"],
                 notes=tuple(data.get("notes", ())),
+                unfinished=data.get("unfinished"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CertificateError(

@@ -8,6 +8,7 @@ from typing import Any
 from gradcheck.arguments import (
     METHODS,
     Counted,
+    finer_than,
     names_of,
     not_negative,
     one_of,
@@ -39,6 +40,7 @@ def check_vjp(
     strict: bool = False,
     sizes: Mapping[str, int] | None = None,
     only: Sequence[int] | None = None,
+    finer: Any = None,
     exhibit: int = 0,
 ) -> Check:
     """Whether `vjp` is the pullback of `f` at `inputs`, for each input by itself.
@@ -63,7 +65,7 @@ def check_vjp(
         Of the inputs, for messages.
     wanted : float, optional
         Error of interest relative to the norm of a gradient: what a pass must be able to see. By default
-        1e-6 in float64, 1e-4 in float32, 0.1 in float16.
+        1e-6 in float64, 1e-4 in float32, 0.1 in float16, 0.5 in bfloat16.
     aim : float, optional
         Resolution at which the search for a better one may stop. By default a tenth of `wanted`, or finer
         where that is cheap.
@@ -79,6 +81,9 @@ def check_vjp(
         Inputs to probe, all by default. What is said of one does not depend on which others are probed.
     strict : bool
         Whether sharing memory with an argument is a failure rather than a note.
+    finer : dtype, optional
+        In which f, a function of coarser inputs, is to be evaluated for the numeric derivative. The vjp is called, and
+        judged, in the dtype of the inputs: for gradients in half precision, whose f shows few digits of its own.
     exhibit : int
         Further calls of f that an input may cost which does not pass, to keep what plots show
         (`Check.exhibit`): every element measured, and the errors of difference quotients against their step.
@@ -123,6 +128,7 @@ def check_vjp(
         sizes or {},
         aim or wanted,
         only=_probed(only, len(arrays)),
+        finer=finer_than(finer, arrays, "check_vjp"),
         exhibit=exhibit,
     )
     return task.check(cotangent, linear, conduct, strict)

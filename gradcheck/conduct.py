@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gradcheck.answer import gradient_of, listed, memory_faults, same_bits
 from gradcheck.estimate import Array
+from gradcheck.number import finfo, is_inexact
 from gradcheck.recall import Gradients, Recall, brief
 from gradcheck.rounding import SAFETY, apart, cap, eps_of, largest, rounding
 
@@ -167,7 +168,7 @@ class _Exam:
         if complaint:
             self.add("form", "fail", i, f"{name}: {complaint[0]}", *complaint[1:])
             return None
-        if x.dtype.kind in "fc" and np.finfo(gradient.dtype).eps > np.finfo(x.dtype).eps:
+        if is_inexact(x.dtype) and finfo(gradient.dtype).eps > finfo(x.dtype).eps:
             # a note: a caller can use it, and the comparison finds out whether its digits suffice
             seen = f"gradient.dtype = {gradient.dtype}, input.dtype = {x.dtype}"
             self.add("dtype", "note", i, f"{name} is coarser than its input", seen)
@@ -244,7 +245,7 @@ class _Exam:
         scaled, moved, split = recall.scaled(), recall.moved(), recall.split()
         for i, name, gradient in self.offered():
             eps, most, few = self.limits(i, gradient, recall)
-            scaled[i][np.abs(gradient) < float(np.finfo(gradient.dtype).tiny) / eps] = 0.0  # may underflow
+            scaled[i][np.abs(gradient) < float(finfo(gradient.dtype).tiny) / eps] = 0.0  # may underflow
             self.rounding[i] = rounding(gradient, (scaled[i], moved[i], split[i]), eps, most)
             if scaled[i].any():
                 self.tell_repeat(i, scaled[i], most, few, recall)
@@ -265,7 +266,7 @@ class _Exam:
         floor = max([self.magnitude, *others]) / own if own > 0 else 0.0
         parts = [answer[i] for _, _, answer in recall.parts]
         size = max(largest(part) for part in (gradient, *parts) if part is not None)
-        grain = 8 * float(np.finfo(gradient.dtype).smallest_subnormal)
+        grain = 8 * float(finfo(gradient.dtype).smallest_subnormal)
         return eps, cap(size, eps, floor) + grain, eps**0.75 * (size + floor) + grain
 
     def tell_repeat(self, i: int, deviation: Array, most: float, few: float, recall: Recall) -> None:
@@ -311,7 +312,7 @@ class _Exam:
 
 def _floating(cotangent: npt.ArrayLike) -> Array:
     array = np.asarray(cotangent)
-    return array if array.dtype.kind in "fc" else array.astype(np.float64)
+    return array if is_inexact(array.dtype) else array.astype(np.float64)
 
 
 def _count(bad: Array) -> str:

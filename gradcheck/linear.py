@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.answer import same_bits, wide
 from gradcheck.conduct import Fault
 from gradcheck.estimate import Array
+from gradcheck.number import finfo, is_real
 from gradcheck.recall import brief
 from gradcheck.rounding import apart, cap, eps_of, largest, rounding, ulps
 
@@ -121,7 +122,7 @@ class _Exam:
             seen = f"shape {answer.shape}, wanted {self.shape}"
             self.fail("form", f"{self.who} of {self.of} has the wrong shape", seen)
             return None
-        if answer.dtype.kind != "f":
+        if not is_real(answer.dtype):
             seen = f"dtype {answer.dtype}, wanted real floating numbers"
             self.fail("form", f"{self.who} of {self.of} has the wrong dtype", seen)
             return None
@@ -141,7 +142,7 @@ class _Exam:
         moved = np.max([apart(self.moved(rng), first) for _ in range(DRAWS)], axis=0)
         eps = eps_of(np.empty(0, self.dtype), self.argument)
         most = cap(max(largest(a) for a in (first, *parts)), eps, 0.0)
-        grain = 8 * float(np.finfo(self.dtype).smallest_subnormal)
+        grain = 8 * float(finfo(self.dtype).smallest_subnormal)
         if (scaled > grain / eps).any() and (scaled > eps * np.abs(first)).any():
             self.not_again(first, scaled)
         elif (split > most + grain).any():

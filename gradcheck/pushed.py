@@ -15,6 +15,7 @@ from gradcheck.conduct import Fault
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array, Estimate
 from gradcheck.linear import Answer, examine
+from gradcheck.number import finfo
 from gradcheck.oracle import derivative
 from gradcheck.rounding import largest
 from gradcheck.trial import WANTED, Claim, Trial
@@ -217,7 +218,7 @@ class Task:
         with np.errstate(all="ignore"):
             joint = np.asarray(self.jvp(tangents, *[x.copy() for x in self.inputs]), dtype=np.float64)
         values = [np.asarray(a.value) for a in answers]
-        eps = max(float(np.finfo(x.dtype).eps) for x in self.inputs)
+        eps = max(float(finfo(x.dtype).eps) for x in self.inputs)
         allowed = sum(np.asarray(a.rounding) + 8 * eps * np.abs(np.asarray(a.value)) for a in answers)
         allowed = allowed + math.sqrt(eps) * max(largest(v) for v in values)
         off = np.abs(joint - sum(values)) if joint.shape == shape else np.full(shape, np.inf)
@@ -231,7 +232,7 @@ class Task:
 
     def symmetric(self, found: Check) -> Check:
         """The check, failed or left open if ⟨u, H v⟩ and ⟨v, H u⟩ differ, or cannot be told apart."""
-        wanted = self.wanted or WANTED.get(self.inputs[0].dtype, 1e-6)
+        wanted = self.wanted or WANTED.get(self.inputs[0].dtype.name, 1e-6)
         rounds = [[self.swapped(k)] for k in range(2)]
         verdict, _ = decide(rounds, max(wanted, min(r[0].resolution for r in rounds)))
         if verdict is Verdict.PASS:

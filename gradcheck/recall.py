@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcheck.answer import backward, fortran, gradient_of, listed, locked, wide
 from gradcheck.estimate import Array
+from gradcheck.number import finfo
 from gradcheck.rounding import apart, largest, ulps
 
 Gradients = list[Array | None]
@@ -101,7 +102,7 @@ class Recall:
         Multiplying by a power of two commutes with every rounding, so rounding is no excuse here. Upwards,
         away from underflow, and by more than 2, so that a clipped gradient is seen; negative, so that |c| is.
         """
-        info = np.finfo(self.cotangent.dtype)
+        info = finfo(self.cotangent.dtype)
         factor = -(2.0 ** min(16, info.maxexp // 4))
         sizes = [largest(self.cotangent), *(largest(g) for g in self.first if g is not None)]
         if max(sizes) > float(info.max) / 16 / abs(factor) or sizes[0] < np.sqrt(float(info.tiny)):

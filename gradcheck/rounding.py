@@ -8,6 +8,7 @@ import numpy as np
 
 from gradcheck.answer import wide
 from gradcheck.estimate import Array
+from gradcheck.number import finfo, is_inexact, is_real
 
 SAFETY = 8.0
 """Claimed rounding over the largest spread measured. An estimate, not a bound; its margin was measured on
@@ -24,7 +25,7 @@ SAFETY = 8.0
 
 def eps_of(gradient: Array, x: Array) -> float:
     """The coarser unit, ε, of a gradient and its input: a float64 gradient of float32 input knows no more."""
-    return max(float(np.finfo(a.dtype).eps) for a in (gradient, x) if a.dtype.kind in "fc")
+    return max(float(finfo(a.dtype).eps) for a in (gradient, x) if is_inexact(a.dtype))
 
 
 def largest(array: Array) -> float:
@@ -49,9 +50,9 @@ def ulps(x: Array, rng: np.random.Generator) -> Array:
     """
     if x.dtype.kind == "c":
         return (ulps(x.real, rng) + 1j * ulps(x.imag, rng)).astype(x.dtype)
-    if x.dtype.kind != "f":
+    if not is_real(x.dtype):
         return np.zeros_like(x)
-    half = int(float(np.finfo(x.dtype).eps) ** -0.25) // 2
+    half = int(float(finfo(x.dtype).eps) ** -0.25) // 2
     units = (rng.integers(half // 2, half, x.shape) * 2 + 1) * rng.choice((-1, 1), x.shape)
     with np.errstate(all="ignore"):
         d = (np.spacing(np.abs(x)) * units).astype(x.dtype)
@@ -90,5 +91,5 @@ def rounding(gradient: Array, spreads: Sequence[Array], eps: float, most: float)
         relative = own[size > 0] / size[size > 0]
     typical = float(np.median(relative)) if relative.size else 0.0
     claimed = SAFETY * np.maximum(own, max(typical, eps / 2) * size)
-    least = SAFETY * eps / 2 * size + float(np.finfo(gradient.dtype).smallest_subnormal)
+    least = SAFETY * eps / 2 * size + float(finfo(gradient.dtype).smallest_subnormal)
     return np.asarray(np.clip(claimed, least, np.maximum(least, most)))

@@ -11,6 +11,7 @@ from gradcheck.case import Case
 from gradcheck.certificate import Result, gravest
 from gradcheck.estimate import Estimate
 from gradcheck.exhibit import Exhibit
+from gradcheck.plain import number
 from gradcheck.verdict import Check, Verdict
 
 SHOWN = 8
@@ -26,6 +27,7 @@ def summed_up(
     judged: Sequence[tuple[Case, Check]],
     skipped: int = 0,
     shrunk: tuple[Case, Check] | None = None,
+    untried: int = 0,
 ) -> Result:
     """The row of an input from all its cases.
 
@@ -38,10 +40,13 @@ def summed_up(
         Cases that the target does not offer.
     shrunk : (Case, Check), optional
         The smallest failing case, which then decides what the row shows.
+    untried : int
+        Cases left out because others ended the target's process: with any, a row is at best inconclusive.
     """
     checks = [check for _, check in judged]
+    seen = gravest(check.verdict for check in checks)
+    verdict = gravest([seen, *([Verdict.INCONCLUSIVE] if untried else [])])
     coarsest = max(checks, key=lambda each: each.resolution)
-    verdict = gravest(check.verdict for check in checks)
     case, check = shrunk or shown_pair(judged)
     kinds = Counter(check.evidence or "none" for check in checks)
     vacuous = all(check.zero_everywhere for check in checks)
@@ -55,11 +60,12 @@ def summed_up(
         miss_probability=max(check.miss_probability for check in checks),
         worst=worst_of(check, case.describe()),
         diagnosis=check.diagnosis,
-        reason=_reason(verdict, check, checks, vacuous),
+        reason=_reason(seen, check, checks, vacuous, untried),
         evidence_cases=dict(sorted(kinds.items(), key=lambda item: _strength(item[0]))),
         not_offered_cases=skipped,
         zero_everywhere=vacuous,
         notes=_notes(checks),
+        skipped_cases=untried,
         budget=coarsest.budget,
     )
 
@@ -98,11 +104,15 @@ def _strength(evidence: str) -> tuple[int, str]:
     return (order.index(evidence) if evidence in order else len(order), evidence)
 
 
-def _reason(verdict: Verdict, check: Check, checks: Sequence[Check], vacuous: bool) -> str | None:
-    if verdict is Verdict.PASS:
-        return f"zero everywhere probed, in all {len(checks)} cases: proves little" if vacuous else None
-    count = sum(each.verdict is verdict for each in checks)
-    return f"{check.reason} ({verdict} in {count} of {len(checks)} cases)"
+def _reason(seen: Verdict, check: Check, checks: Sequence[Check], vacuous: bool, untried: int) -> str | None:
+    """Why the verdict is what it is; None for a pass that has nothing to explain."""
+    left = f"; {untried} more not tried, since the target ended its process too often" if untried else ""
+    if seen is not Verdict.PASS:
+        count = sum(each.verdict is seen for each in checks)
+        return f"{check.reason} ({seen} in {count} of {len(checks)} cases{left})"
+    if vacuous:
+        return f"zero everywhere probed, in all {len(checks)} cases: proves little{left}"
+    return f"passes in {len(checks)} cases{left}" if untried else None
 
 
 def worst_of(check: Check, case: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,15 +164,3 @@ def _probed(estimate: Estimate) -> dict[str, Any]:
         "bound": number(estimate.bound),
         "coefficients": [number(each) for each in estimate.coefficients],
     }
-
-
-def number(value: Any) -> float | str:
-    """A number for JSON, which knows neither infinity nor NaN.
-
-    Examples
-    --------
-    >>> number(0.5), number(float("-inf"))
-    (0.5, '-inf')
-    """
-    plain = float(value)
-    return plain if math.isfinite(plain) else str(plain)

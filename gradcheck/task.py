@@ -15,6 +15,7 @@ from gradcheck.autopsy import Autopsy
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
 from gradcheck.exhibiting import Exhibition
+from gradcheck.number import finfo
 from gradcheck.probes import exact
 from gradcheck.trial import Claim, Trial
 from gradcheck.turns import Context
@@ -42,8 +43,10 @@ class Task:
     method: str
     sizes: Mapping[str, int] = field(default_factory=dict)
     aim: float | None = None
+    finer: np.dtype[Any] | None = None
     claimed: dict[str, Claim] = field(default_factory=dict)
     only: tuple[int, ...] | None = None
+    fine: Array | None = None
     exhibit: int = 0
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
@@ -168,13 +171,17 @@ class Task:
         directions: int | None = None,
     ) -> Check:
         """Evidence from a numeric derivative along random directions."""
+        inputs, coarse = self.inputs, None
+        if self.finer is not None:
+            inputs, coarse = tuple(x.astype(self.finer) for x in inputs), self.inputs[i].dtype
+            centre, cotangents = self.finely(centre), cotangents.astype(self.finer)
 
         def moved(x: Array) -> Array:
-            return self.f(*self.inputs[:i], x, *self.inputs[i + 1 :])
+            return self.f(*inputs[:i], x, *inputs[i + 1 :])
 
         trial = Trial(
             moved,
-            self.inputs[i],
+            inputs[i],
             cotangents,
             LABELS,
             claim,
@@ -182,6 +189,7 @@ class Task:
             self.rng(2, i),
             aim=self.aim,
             method=self.method,
+            claimed_in=coarse,
         )
         trial.run(directions or self.directions, self.budget)
         wanted = self.wanted or trial.wanted()
@@ -213,6 +221,35 @@ class Task:
         failed = told.verdict is Verdict.FAIL
         exhibit = Exhibition(trial, channel, self.exhibit).exhibit(failed=failed)
         return replace(told, exhibit=exhibit, evaluations=trial.evaluations)
+
+    def finely(self, centre: Array) -> Array:
+        """The output in the finer dtype, which has to be the same function: agree to half of the digits.
+
+        Raises
+        ------
+        ValueError
+            If it does not, or is no finer.
+        """
+        assert self.finer is not None
+        if self.fine is not None:
+            return self.fine
+        fine = self.f(*[x.astype(self.finer) for x in self.inputs])
+        if finfo(fine.dtype).eps >= finfo(self.finer).eps * 2:
+            raise ValueError(
+                "check_vjp: f is not evaluated in the finer dtype\n"
+                f"  f(*inputs).dtype = {fine.dtype} for {self.finer} inputs, wanted {self.finer}\n"
+                "  leave out `finer` for an f that has one precision only"
+            )
+        apart = float(np.max(np.abs(fine.astype(np.float64) - centre.astype(np.float64))))
+        size = float(np.max(np.abs(fine.astype(np.float64))))
+        if not apart <= math.sqrt(float(finfo(centre.dtype).eps)) * size:
+            raise ValueError(
+                "check_vjp: f is another function in the finer dtype\n"
+                f"  f(*inputs) in {centre.dtype} and in {self.finer} differ by {apart:.1e}, their size is {size:.1e}\n"
+                "  what they have in common must be half of the digits or more"
+            )
+        self.fine = fine
+        return fine
 
     def opened(self, trial: Trial, failed: Check, channel: int) -> Check:
         """The failed check with where it is wrong and what the mistake looks like."""

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array, Estimate
+from gradcheck.number import finfo
 from gradcheck.probes import complex_step, differences, spectral
 from gradcheck.probes.field import FieldLine
 from gradcheck.verdict import BLATANT, Comparison
 
 #: Bound, relative to the gradient, at which a probe stops: what the verdicts need, with room to spare.
-GOAL = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5, np.dtype(np.float16): 1e-2}
+GOAL = {"float64": 1e-11, "float32": 1e-5, "float16": 1e-2, "bfloat16": 5e-2}
 
 #: Error of interest, relative to the gradient's norm, that a pass must be able to see.
-WANTED = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-4, np.dtype(np.float16): 0.1}
+WANTED = {"float64": 1e-6, "float32": 1e-4, "float16": 0.1, "bfloat16": 0.5}
 
 #: Roundings of a gradient's natural size below which it is zero but for rounding.
 VANISHING = 64.0
@@ -80,7 +82,8 @@ class Trial:
     """One input: its function (the others fixed), where it stands, and what is claimed.
 
     `rounds` grows with every direction, `aim` is the resolution that was asked for, `step` is the half length
-    that served last, `refusal` says why there is no complex step.
+    that served last, `refusal` says why there is no complex step, `claimed_in` is the dtype of a claim that is
+    coarser than the function.
     """
 
     function: Callable[[Array], Array]
@@ -98,6 +101,7 @@ class Trial:
     exponent: int = 0
     method: str = "auto"
     refusal: str = ""
+    claimed_in: np.dtype[Any] | None = None
 
     def run(self, directions: int, budget: int) -> None:
         """Probe along `directions` directions; one more where a small difference wants a second opinion."""
@@ -217,7 +221,7 @@ class Trial:
 
     def vanishes(self, channel: int = 0) -> bool:
         """Whether the claim is zero but for rounding."""
-        return self.claim.is_rounding(channel, self.natural(channel), float(np.finfo(self.coarsest()).eps))
+        return self.claim.is_rounding(channel, self.natural(channel), float(finfo(self.coarsest()).eps))
 
     def goals(self, length: float) -> Array:
         """Bounds to stop at: a share of what is claimed, or of the natural size where that is zero.
@@ -235,12 +239,13 @@ class Trial:
         """
         if self.aim is not None:
             return self.aim / 10
-        return GOAL.get(self.coarsest(), 1e-11) if not self.rounds else self.wanted() / 100
+        return GOAL.get(self.coarsest().name, 1e-11) if not self.rounds else self.wanted() / 100
 
     def coarsest(self) -> np.dtype[np.floating]:
-        """The coarser dtype of input and output."""
-        return max(self.point.dtype, self.centre.dtype, key=lambda d: float(np.finfo(d).eps))
+        """The coarsest dtype of input, output and claim."""
+        claimed = [] if self.claimed_in is None else [self.claimed_in]
+        return max(self.point.dtype, self.centre.dtype, *claimed, key=lambda d: float(finfo(d).eps))
 
     def wanted(self) -> float:
         """Error of interest by default."""
-        return WANTED.get(self.coarsest(), 1e-6)
+        return WANTED.get(self.coarsest().name, 1e-6)

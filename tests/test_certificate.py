@@ -186,6 +186,26 @@ def test_a_row_shows_the_shrunk_case_of_a_failure_and_how_many_failed():
     assert found.reason == "because (fail in 1 of 2 cases)"
 
 
+def test_a_row_with_cases_left_untried_is_no_pass_and_says_so():
+    case = Case({"x": (1,)})
+    left = "; 7 more not tried, since the target ended its process too often"
+    passed = summed_up("f", "x", [(case, check())], untried=7)
+    assert (passed.verdict, passed.skipped_cases) == (INCONCLUSIVE, 7)
+    assert passed.reason == f"passes in 1 cases{left}"
+    failed = summed_up("f", "x", [(case, check(FAIL))], untried=7)
+    assert (failed.verdict, failed.reason) == (FAIL, f"because (fail in 1 of 1 cases{left})")
+    zero = summed_up("f", "x", [(case, check(zero_everywhere=True))], untried=7)
+    assert zero.verdict is INCONCLUSIVE
+    assert zero.reason == f"zero everywhere probed, in all 1 cases: proves little{left}"
+
+
+def test_what_an_unfinished_run_has_done_is_kept_and_a_complete_file_has_none_of_it():
+    told = {"operations": ["f"], "cases": [{"operation": "f", "number": 0}]}
+    cut_short = certificate(PASS, complete=False, unfinished=told)
+    assert Certificate.from_json(cut_short.to_json()) == cut_short
+    assert "unfinished" not in json.loads(certificate(PASS).to_json())
+
+
 def test_zero_in_some_cases_only_is_an_ordinary_pass():
     case = Case({"x": (1,)})
     found = summed_up("f", "x", [(case, check(zero_everywhere=True)), (case, check())])

@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 HOUSE = (
-    "estimate", "answer", "rounding", "arguments", "directions", "probes", "oracle",
+    "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
     "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
     "trial", "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint",
-    "case", "operation", "forward", "importing", "implementation", "translation", "environment",
+    "plain", "case", "operation", "forward", "importing", "implementation", "translation", "environment",
     "schemas", "certificate", "tally", "judge", "required", "strategies", "certify", "report", "bench", "vectors",
     "frameworks", "cli", "pytest_plugin", "__init__", "__main__",
 )  # fmt: skip

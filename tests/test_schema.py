@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from gradcheck.certificate import SCHEMA
 from gradcheck.certify import certify
@@ -64,7 +65,7 @@ def stopped(done, total, name):
 def undescribed(certificate):
     """What the closed schema has against a certificate, each with its place."""
     errors = STRICT.iter_errors(json.loads(certificate.to_json()))
-    return [f"{each.json_path}: {each.message[:200]}" for each in errors]
+    return [f"{(best := best_match([each])).json_path}: {best.message[:200]}" for each in errors]
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,14 @@ import numpy as np
 
 from gradcheck.directions import Steps
 from gradcheck.estimate import Array, Estimate
+from gradcheck.number import finfo, is_real
 from gradcheck.probes import spectral
 from gradcheck.probes.field import FieldLine
 
 #: Step beside the size of the point, by dtype: a power of two, so that multiplying by it rounds nothing. Its
 #: square is below the unit round-off for all that varies over 2^-73 (float32: 2^-38) of the size of x, and
 #: what is left above underflow is as much again.
-STEPS = {np.dtype(np.float64): 2.0**-100, np.dtype(np.float32): 2.0**-50, np.dtype(np.float16): 2.0**-50}
+STEPS = {"float64": 2.0**-100, "float32": 2.0**-50, "float16": 2.0**-50, "bfloat16": 2.0**-50}
 
 #: Further calls, next to the point, that show how far its own rounding moves the answer.
 MOVES = 8
@@ -145,7 +146,7 @@ def taken(line: FieldLine) -> Array:
 
 def _step(line: FieldLine) -> float:
     """h: the share `STEPS` of the length over which the point moves by its own size, to a power of two."""
-    return float(STEPS.get(line.point.dtype, 2.0**-100) * 2.0 ** round(math.log2(line.scale())))
+    return float(STEPS.get(line.point.dtype.name, 2.0**-100) * 2.0 ** round(math.log2(line.scale())))
 
 
 def _tangent(line: FieldLine, direction: Array, move: Array | float = 0.0, odd: int = 1) -> Array:
@@ -174,7 +175,7 @@ def _called(line: FieldLine, point: Array) -> Array:
         raise _RefusedError(f"f returns {output.dtype}, not complex numbers, for {point.dtype} input")
     if line.centre is None:
         line.centre = line.call(line.point)
-    if line.centre.dtype.kind != "f":
+    if not is_real(line.centre.dtype):
         raise _RefusedError(f"f returns {line.centre.dtype}, not real numbers, for {line.point.dtype} input")
     if output.shape != line.centre.shape:
         raise _RefusedError(f"f returns shape {output.shape} for complex input, {line.centre.shape} for real")
@@ -206,7 +207,7 @@ def _neighbours(line: FieldLine, tangent: Array, step: float, moves: int) -> tup
     last place, sums inside f may round alike. Odd multiples of h, so that the imaginary part rounds otherwise
     each time too.
     """
-    reach = float(np.finfo(line.point.dtype).eps) ** (1 / CUBIC) * step / line.grid
+    reach = float(finfo(line.point.dtype).eps) ** (1 / CUBIC) * step / line.grid
     exponent = max(math.floor(math.log2(reach)), line.shortest()) if reach > 0 else line.shortest()
     longer = (line.direction * INCOMMENSURATE).astype(line.point.dtype)
     quantum = Steps(line.point, longer, line.grid).quantum(exponent)
@@ -242,7 +243,7 @@ def _cotangents(line: FieldLine) -> Array:
 
 def _sampled(line: FieldLine, tangent: Array, budget: int) -> list[tuple[Estimate, int]]:
     """What samples at real points say, to half of the digits: that takes steps as long as f allows."""
-    share = math.sqrt(float(np.finfo(line.point.dtype).eps)) / 10
+    share = math.sqrt(float(finfo(line.point.dtype).eps)) / 10
     goal = [share * _size(line, tangent), *[math.inf] * (len(_cotangents(line)) - 1)]
     return spectral.probe(line, start=line.scale() / 4, goal=np.array(goal), budget=budget)
 
@@ -251,7 +252,7 @@ def _size(line: FieldLine, tangent: Array) -> float:
     """Size of ⟨ȳ, J v⟩: that of its terms, or √ε of an f that changes by its own size where x does."""
     weights = _cotangents(line)[0]
     natural = _norm(weights * np.asarray(line.centre, np.float64).ravel()) / line.scale()
-    return max(_norm(weights * tangent.ravel()), math.sqrt(float(np.finfo(line.point.dtype).eps)) * natural)
+    return max(_norm(weights * tangent.ravel()), math.sqrt(float(finfo(line.point.dtype).eps)) * natural)
 
 
 def _cross_check(

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcheck.directions import integers
 from gradcheck.estimate import Array
+from gradcheck.number import finfo
 
 #: Largest whole number drawn; fewer where sums of products of three could leave the exact range of the dtype.
 LARGEST = 1000
@@ -67,7 +68,7 @@ def probe(
     largest : int, optional
         Largest whole number to draw; by default as large as the sums allow, at most 1000.
     """
-    most = 2.0 ** min(53, *(np.finfo(x.dtype).nmant + 1 for x in (*inputs, output)))
+    most = 2.0 ** min(53, *(finfo(x.dtype).nmant + 1 for x in (*inputs, output)))
     limit = largest or _limit(most, max(x.size for x in (*inputs, output)))
     missed = (1.0 - (1.0 - 1.0 / (2 * limit + 1)) ** (1 + len(inputs))) ** TRIALS
     left = right = 0

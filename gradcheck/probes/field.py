@@ -10,10 +10,11 @@ import numpy as np
 
 from gradcheck.directions import Steps
 from gradcheck.estimate import Array
+from gradcheck.number import finfo
 from gradcheck.probes.line import Sample
 
 #: Grid by the significant bits of the dtype: as fine as the dtype can step along, see `Steps`.
-GRIDS = {np.dtype(np.float64): 1459, np.dtype(np.float32): 181, np.dtype(np.float16): 23}
+GRIDS = {"float64": 1459, "float32": 181, "float16": 23, "bfloat16": 17}
 
 
 @dataclass
@@ -42,13 +43,13 @@ class FieldLine:
     steps: Steps = field(init=False)
 
     def __post_init__(self) -> None:
-        self.grid = GRIDS.get(self.point.dtype, 1459)
+        self.grid = GRIDS.get(self.point.dtype.name, 1459)
         self.steps = Steps(self.point, self.direction, self.grid)
 
     @property
     def limits(self) -> tuple[int, int]:
         """From the shortest step that the numbers can take to the longest that stays finite."""
-        return self.shortest(), int(np.finfo(self.point.dtype).maxexp) - self.grid.bit_length() - 4
+        return self.shortest(), int(finfo(self.point.dtype).maxexp) - self.grid.bit_length() - 4
 
     @property
     def unit(self) -> float:
@@ -97,7 +98,7 @@ class FieldLine:
         change = output.astype(np.float64) - self.start()
         unit = unit_of(output.dtype)
         # two numbers closer than this are one, whatever their size: outputs underflow
-        least = float(np.finfo(output.dtype).smallest_subnormal)
+        least = float(finfo(output.dtype).smallest_subnormal)
         if self.cotangents is None:
             return Sample(change.reshape(1), unit * np.abs(output.astype(np.float64)).reshape(1) + least)
         flat = self.cotangents.reshape(len(self.cotangents), -1).astype(np.float64)
@@ -119,4 +120,4 @@ class FieldLine:
 
 def unit_of(dtype: np.dtype[Any]) -> float:
     """Unit round-off of a number of this dtype once it is float64, which a longdouble's changes come to be."""
-    return max(float(np.finfo(dtype).eps), float(np.finfo(np.float64).eps)) / 2
+    return max(float(finfo(dtype).eps), float(np.finfo(np.float64).eps)) / 2
