@@ -88,8 +88,7 @@ def certify(
     pass [('forward', 'exact'), ('x', 'exact')]
     """
     _check_numbers(examples, seed)
-    known = installed() if catalogue is None else catalogue
-    asked = tuple(find(name, known) for name in dict.fromkeys(known if operations is None else operations))
+    known, asked = _asked(operations, catalogue)
     wanted = required(require, asked)
     target = load(implementation, known)
     if not wanted:
@@ -111,6 +110,57 @@ def certify(
         seconds=time.perf_counter() - started,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def prepare(
+    implementation: Any,
+    operations: Iterable[str] | None = None,
+    *,
+    examples: int = EXAMPLES,
+    seed: int = 0,
+    catalogue: Mapping[str, Operation] | None = None,
+) -> tuple[Implementation, tuple[Operation, ...]]:
+    """The loaded implementation and the operations of a run, for callers that judge row by row.
+
+    Raises as `certify` does, before anything is judged. Takes what `certify` takes.
+
+    Examples
+    --------
+    >>> target, asked = prepare("reference", ["dense"])
+    >>> target.name, rows(asked[0])
+    ('reference', ('forward', 'x', 'W', 'b'))
+    """
+    _check_numbers(examples, seed)
+    known, asked = _asked(operations, catalogue)
+    target = load(implementation, known)
+    _check_asked(target, asked)
+    return target, asked
+
+
+def settled(operation: Operation, *, examples: int = EXAMPLES, seed: int = 0) -> Operation:
+    """The operation with the cases of such a run as its edges, so that further runs of it draw nothing."""
+    return replace(operation, edges=_cases(operation, examples, seed))
+
+
+def _asked(
+    operations: Iterable[str] | None, catalogue: Mapping[str, Operation] | None
+) -> tuple[Mapping[str, Operation], tuple[Operation, ...]]:
+    """The catalogue, and what is asked of it."""
+    known = installed() if catalogue is None else catalogue
+    return known, tuple(
+        find(name, known) for name in dict.fromkeys(known if operations is None else operations)
+    )
+
+
+def _cases(operation: Operation, examples: int, seed: int) -> tuple[Case, ...]:
+    from gradcheck.strategies import draw_cases  # Hypothesis only where cases are drawn
+
+    return draw_cases(operation.cases, examples, _seed(seed, operation), edges=operation.edges)
+
+
+def _seed(seed: int, operation: Operation, *more: int) -> int:
+    words = [seed, zlib.crc32(operation.name.encode()), *more]
+    return int(np.random.SeedSequence(words).generate_state(1)[0])
 
 
 def _check_numbers(examples: int, seed: int) -> None:
@@ -177,7 +227,11 @@ class _Run:
     def to_the_end(self) -> bool:
         """Judge everything; False when interrupted."""
         try:
-            plan = [(each, self._cases(each)) for each in self.asked if each.name in self.target.offers]
+            plan = [
+                (each, _cases(each, self.examples, self.seed))
+                for each in self.asked
+                if each.name in self.target.offers
+            ]
             total = sum(len(cases) for _, cases in plan)
             done = 0
             for operation, cases in plan:
@@ -196,15 +250,6 @@ class _Run:
 
     def _asked_rows(self, operation: Operation) -> tuple[str, ...]:
         return tuple(name for name in rows(operation) if self.only is None or name in self.only)
-
-    def _cases(self, operation: Operation) -> tuple[Case, ...]:
-        from gradcheck.strategies import draw_cases  # Hypothesis only where cases are drawn
-
-        return draw_cases(operation.cases, self.examples, self._seed(operation), edges=operation.edges)
-
-    def _seed(self, operation: Operation, *more: int) -> int:
-        words = [self.seed, zlib.crc32(operation.name.encode()), *more]
-        return int(np.random.SeedSequence(words).generate_state(1)[0])
 
     def _judge(self, operation: Operation, case: Case) -> None:
         for name, check in self._found(operation, case, self.only).items():
@@ -229,7 +274,7 @@ class _Run:
             offer,
             case,
             draw_values(case, rng),
-            seed=self._seed(operation, case.seed),
+            seed=_seed(self.seed, operation, case.seed),
             judge=judge or self.judge,
             only=only,
         )
@@ -255,7 +300,7 @@ class _Run:
             found[key(case)] = check
             return True
 
-        case = smallest(operation.cases, fails, known[0], seed=self._seed(operation), budget=SHRINKS)
+        case = smallest(operation.cases, fails, known[0], seed=_seed(self.seed, operation), budget=SHRINKS)
         return case, found[key(case)]
 
     def _exhibit(self, operation: Operation) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -70,6 +70,17 @@ def keep_nothing() -> None:
     set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "gradcheck-hypothesis")
 
 
+@contextlib.contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Keep Hypothesis from leaving a folder where the caller works, and its home as it was afterwards."""
+    before = vars(hypothesis.configuration).get("__hypothesis_home_directory")
+    keep_nothing()
+    try:
+        yield
+    finally:
+        set_hypothesis_home_dir(before)
+
+
 def _quiet(examples: int, *phases: Phase) -> settings:
     return settings(
         max_examples=examples,
@@ -78,6 +89,8 @@ def _quiet(examples: int, *phases: Phase) -> settings:
         deadline=None,
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
+        derandomize=False,  # a profile of the caller's must not change what a seed draws
+        backend="hypothesis",
         report_multiple_bugs=False,
     )
 
@@ -122,7 +135,8 @@ def _drawn(strategy: Strategy[Case], count: int, seed: int) -> list[Case]:
     def record(case: Case) -> None:
         drawn.append(case)
 
-    record()
+    with _elsewhere():
+        record()
     return drawn
 
 
@@ -168,6 +182,6 @@ def smallest(
             best.append(_numbered(case, known.seed))
             raise _Fails
 
-    with contextlib.suppress(_Fails):
+    with contextlib.suppress(_Fails), _elsewhere():
         search()
     return min(reversed(best), key=lambda case: case.size)

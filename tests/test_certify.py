@@ -4,9 +4,10 @@ import types
 import numpy as np
 import pytest
 
+import gradcheck.strategies
 from gradcheck.case import Case
 from gradcheck.certificate import Certificate, gravest
-from gradcheck.certify import certify
+from gradcheck.certify import certify, prepare, settled
 from gradcheck.implementation import implements
 from gradcheck.importing import TargetError
 from gradcheck.operation import Convention, Input, Operation, Turn, UnknownOperation
@@ -379,6 +380,29 @@ def test_a_row_is_judged_alone_as_among_the_others():
     for name in whole:
         assert judged(inputs=[name]) == {name: whole[name]}
     assert judged(inputs=["a", "x"]) == {name: whole[name] for name in ("x", "a")}
+
+
+def test_settled_cases_are_drawn_no_more(monkeypatch):
+    whole = run(examples=12).results
+    fixed = settled(SCALE, examples=12)
+    monkeypatch.setattr(gradcheck.strategies, "_drawn", None)
+    found = certify(
+        types.SimpleNamespace(scale=Scale),
+        examples=12,
+        judge=stand_in,
+        catalogue={"scale": fixed},
+        inputs=["x"],
+    )
+    assert found.results == whole[1:2]
+
+
+def test_a_run_is_prepared_as_certify_does():
+    target, asked = prepare(types.SimpleNamespace(scale=Scale), ["scale"], catalogue=CATALOGUE)
+    assert (list(target.offers), asked) == (["scale"], (SCALE,))
+    with pytest.raises(TargetError, match="offers none of what is asked"):
+        prepare(types.SimpleNamespace(scale=Scale), ["negate"], catalogue=CATALOGUE)
+    with pytest.raises(ValueError, match="examples = 0"):
+        prepare("reference", examples=0)
 
 
 def test_what_is_left_out_is_not_counted_as_not_offered():

@@ -609,3 +609,15 @@ def test_one_input_is_probed_alone_as_among_the_others():
 def test_inputs_that_there_are_not_cannot_be_probed(only, match):
     with pytest.raises(ValueError, match=match):
         check_vjp(np.add, lambda c, x, y: (c, c), (X, X), only=only)
+
+
+def jagged(u):
+    return np.tanh(u) + 1e-9 * np.sin(1e15 * u)
+
+
+@pytest.mark.parametrize("state", ["ignore", "raise"])
+def test_the_callers_error_state_changes_nothing(state):
+    point = np.random.default_rng(0).standard_normal(())
+    with np.errstate(all=state):
+        check = check_vjp(jagged, lambda c, u: c * (1 - np.tanh(u) ** 2), (point,), aim=1e-11, budget=300)
+    assert check.verdict == "inconclusive"
