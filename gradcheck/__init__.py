@@ -5,6 +5,7 @@ what certainty, and if it is wrong: where, by how much, and what the mistake loo
 """
 
 from gradcheck.adjoint import check_adjoint
+from gradcheck.assertions import assert_adjoint, assert_gradient, assert_hvp, assert_jvp, assert_vjp
 from gradcheck.certificate import Certificate
 from gradcheck.certify import certify
 from gradcheck.check import check_vjp
@@ -23,6 +24,11 @@ __all__ = [
     "InconclusiveCheck",
     "Operation",
     "Verdict",
+    "assert_adjoint",
+    "assert_gradient",
+    "assert_hvp",
+    "assert_jvp",
+    "assert_vjp",
     "certify",
     "check_adjoint",
     "check_gradient",

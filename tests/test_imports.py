@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 HOUSE = (
     "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
     "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
-    "trial", "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint",
+    "trial", "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
     "plain", "case", "operation", "forward", "importing", "implementation", "translation", "environment",
     "schemas", "certificate", "tally", "judge", "required", "strategies", "certify", "report", "bench", "vectors",
     "frameworks", "cli", "pytest_plugin", "__init__", "__main__",
