@@ -1,0 +1,213 @@
+"""Session: a loaded target and the jobs that it is given; each says the same wherever it is done.
+
+A run is a list of jobs. Each is a function of the setting and of itself alone, and what comes out is plain
+data (`gradcheck.plain`), so that it may be done here, in a process of its own, or on another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gradcheck.case import Case
+from gradcheck.implementation import load
+from gradcheck.judge import CERTIFYING, EXHIBITING, FORWARD, Found, Judge, judge_case
+from gradcheck.operation import Operation
+from gradcheck.operation import operations as installed
+from gradcheck.plain import from_plain, to_plain
+from gradcheck.plan import seed_of, values_of
+from gradcheck.verdict import Check, Verdict
+
+SHRINKS = 100
+"""Cases tried to make a failing one smaller."""
+
+Tell = Callable[[str, Any], None]
+"""Told what is known before a job is done: its name and plain data, for when the job never ends."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a process must know to do any job of a run; it can be pickled where its parts can.
+
+    Parameters
+    ----------
+    target : str or object
+        As `certify` takes it. Only a string can be sent to another process.
+    seed : int
+    judge : callable, optional
+        Stands in the place of `check_vjp` as certificates use it; then nothing is kept for plots.
+    only : frozenset of str, optional
+        Rows to judge.
+    catalogue : mapping of str to Operation, optional
+        The installed ones by default, which a process looks up for itself.
+    """
+
+    target: Any
+    seed: int = 0
+    judge: Judge | None = None
+    only: frozenset[str] | None = None
+    catalogue: Mapping[str, Operation] | None = None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a run has to know of a target that is loaded elsewhere.
+
+    `offers` has for each operation whether there is a forward and whether there is a vjp.
+    """
+
+    name: str
+    offers: Mapping[str, tuple[bool, bool]]
+    version: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work.
+
+    Parameters
+    ----------
+    kind : str
+        "outline"; "judge": one case, all rows; "show": for a row that did not pass, the smallest case found
+        with the same verdict where it is wrong, and what plots show of it.
+    operation : str
+    case : Case
+    known : Check
+        What was said of the row in this case.
+    row : str
+    """
+
+    kind: str
+    operation: str = ""
+    case: Case | None = None
+    known: Check | None = None
+    row: str = ""
+
+    def __str__(self) -> str:
+        number = "" if self.case is None else f", case {self.case.seed}"
+        return f"{self.kind} {self.operation}{number}"
+
+
+def untold(name: str, data: Any) -> None:
+    """Tell nobody."""
+
+
+class Session:
+    """A target, loaded, and what it answers to jobs.
+
+    Examples
+    --------
+    >>> session = Session(Setting("reference"))
+    >>> session.outline().offers["upsample"]
+    (True, True)
+    >>> found = session.perform(Job("judge", "upsample", Case({"x": (1, 1, 2, 2)}, {"n": 2})))
+    >>> [(row, check["verdict"]) for row, check in found["found"].items()]
+    [('forward', 'pass'), ('x', 'pass')]
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.catalogue = installed() if setting.catalogue is None else setting.catalogue
+        self.target = load(setting.target, self.catalogue)
+
+    def outline(self) -> Outline:
+        """What others have to know of the target."""
+        offers = {
+            name: (offer.forward is not None, offer.vjp is not None)
+            for name, offer in self.target.offers.items()
+        }
+        return Outline(
+            self.target.name, offers, self.target.version, tuple(getattr(self.target, "notes", ()))
+        )
+
+    def perform(self, job: Job, tell: Tell = untold) -> dict[str, Any]:
+        """What comes out of a job, as plain data."""
+        if job.kind == "outline":
+            return {"outline": to_plain(self.outline())}
+        assert job.case is not None
+        if job.kind == "judge":
+            found = self.found(job.operation, job.case, self.setting.only)
+            return {"found": {row: to_plain(check) for row, check in found.items()}}
+        assert job.known is not None
+        return {"shown": shown(*self._shown(job.operation, job.row, job.case, job.known, tell))}
+
+    def found(
+        self, operation: str, case: Case, only: frozenset[str] | None, judge: Judge | None = None
+    ) -> Found:
+        """What one case says of each row."""
+        known = self.catalogue[operation]
+        return judge_case(
+            known,
+            self.target.offers[operation],
+            case,
+            values_of(self.setting.seed, known, case),
+            seed=seed_of(self.setting.seed, known, case.seed),
+            judge=judge or self.setting.judge or CERTIFYING,
+            only=only,
+        )
+
+    def _shown(self, operation: str, row: str, case: Case, check: Check, tell: Tell) -> tuple[Case, Check]:
+        if check.verdict in (Verdict.FAIL, Verdict.ERROR):
+            case, check = self._smallest(operation, row, case, check, tell)
+        if (
+            check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
+            and row != FORWARD
+            and not self.setting.judge
+        ):
+            tell("alive", None)
+            check = self._exhibited(operation, row, case, check)
+        return case, check
+
+    def _smallest(
+        self, operation: str, row: str, known: Case, check: Check, tell: Tell
+    ) -> tuple[Case, Check]:
+        """The smallest case found with the same verdict; each that comes nearer to it is told on the way."""
+        from gradcheck.strategies import key, smallest
+
+        found, least = {key(known): check}, known.size
+
+        def fails(case: Case) -> bool:
+            nonlocal least
+            tell("alive", None)
+            again = self.found(operation, case, frozenset({row})).get(row)
+            if again is None or again.verdict is not check.verdict:
+                return False
+            found[key(case)] = again
+            if case.size < least:
+                least = case.size
+                tell("shown", shown(case, again))
+            return True
+
+        strategy, seed = (
+            self.catalogue[operation].cases,
+            seed_of(self.setting.seed, self.catalogue[operation]),
+        )
+        case = smallest(strategy, fails, known, seed=seed, budget=SHRINKS)
+        return case, found[key(case)]
+
+    def _exhibited(self, operation: str, row: str, case: Case, check: Check) -> Check:
+        """The check with what plots need, from judging it once more.
+
+        The verdict stands as it is, whatever code that answers otherwise the second time would get.
+        """
+        again = self.found(operation, case, frozenset({row}), EXHIBITING).get(row)
+        if again is None or again.verdict is not check.verdict:
+            return check
+        return replace(check, exhibit=again.exhibit)
+
+
+def shown(case: Case, check: Check) -> dict[str, Any]:
+    """A case and what was said of one row in it, as plain data."""
+    return {"case": case.describe(), "check": to_plain(check)}
+
+
+def read_shown(data: Mapping[str, Any]) -> tuple[Case, Check]:
+    """What `shown` wrote; raises `NotPlain`."""
+    return Case.from_description(data["case"]), from_plain(Check, data["check"])
+
+
+def read_found(data: Mapping[str, Any]) -> Found:
+    """What a judged case says of each row; raises `NotPlain`."""
+    return from_plain(dict[str, Check | None], data)
