@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from gradcheck.verdict import Budget, Verdict
+from gradcheck.writing import write_whole
 
 SCHEMA = "gradcheck/certificate/1"
 NOT_OFFERED = "not offered"
@@ -248,24 +247,8 @@ def _result(row: Mapping[str, Any]) -> Result:
 
 
 def write(certificate: Certificate, path: str | os.PathLike[str]) -> None:
-    """Write the file whole or not at all: beside its place first, then moved there."""
-    place = Path(path)
-    handle, beside = tempfile.mkstemp(dir=place.resolve().parent, prefix=f".{place.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(certificate.to_json())
-        os.chmod(beside, 0o666 & ~_umask())
-        os.replace(beside, place)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    """The process's mask: mkstemp makes files that only their owner reads, which a certificate is not."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    """Write the file whole or not at all."""
+    write_whole(certificate.to_json(), path)
 
 
 def _finite(value: float) -> float | None:

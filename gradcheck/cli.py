@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,19 +13,28 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gradcheck import certificate as certificates
+from gradcheck.certificate import Certificate
 from gradcheck.certify import EXAMPLES
 from gradcheck.certify import Progress as Report
 from gradcheck.certify import certify as certify_target
 from gradcheck.environment import package_version
 from gradcheck.importing import TargetError
 from gradcheck.operation import UnknownOperation, operation, operations
-from gradcheck.report import terminal
+from gradcheck.report import github, terminal
+from gradcheck.report.destinations import MAKERS, DestinationError, destinations, write_all
 from gradcheck.schemas import certificate_schema
 from gradcheck.strategies import keep_nothing
 
 FILE_WIDTH = 120
 """Characters a line where the output is no terminal and COLUMNS does not say: the whole table fits."""
+
+
+_FILES = {
+    "--json": "Write the certificate to this file as well.",
+    "--markdown": "Write a page for a job's summary; on GitHub that is added to by itself.",
+    "--junit": "Write a JUnit file, which CI servers read.",
+}
+"""What each option does that takes a file."""
 
 
 class WrongCall(click.ClickException):
@@ -43,6 +52,14 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a Greek letter must not end the run on an ASCII terminal
 
 
+def _report_options(function: Callable[..., None]) -> Callable[..., None]:
+    """An option for each report, which takes the file that it is written to."""
+    for option in reversed(list(MAKERS)):
+        place = click.Path(path_type=Path)
+        function = click.option(option, type=place, metavar="FILE", help=_FILES[option])(function)
+    return function
+
+
 @main.command()
 @click.argument("target", default="reference")
 @click.option("--operation", "names", multiple=True, metavar="NAME", help="Only this operation; repeatable.")
@@ -52,31 +69,30 @@ def main() -> None:
               help="The same seed gives the same certificate.")  # fmt: skip
 @click.option("--require", multiple=True, metavar="NAME",
               help="Fail where the target lacks this operation, or input (dense.W); repeatable.")  # fmt: skip
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write the certificate to this file as well.")  # fmt: skip
+@_report_options
 def certify(
     target: str,
     names: tuple[str, ...],
     examples: int,
     seed: int,
     require: tuple[str, ...],
-    file: Path | None,
+    **files: Path | None,
 ) -> None:
     """Certify TARGET: a module, a .py file, or either with :object behind it.
 
     Exit status: 0 all pass; 1 any fail; 2 wrong call or a target that cannot be loaded; 3 none failed but
     something is inconclusive, in error, or was cut short.
     """
-    _check_place(file)
     keep_nothing()
     with _said(), _progress() as report:
+        asked = destinations({f"--{name}": place for name, place in files.items()}, os.environ)
         found = certify_target(
             target, names or None, examples=examples, seed=seed, require=require, progress=report
         )
-    console = _console()
-    console.print(terminal.certificate_report(found, console.width))
-    if file is not None:
-        _write(found, file)
+    complaints = write_all(found, asked)  # before the table, which a closed pipe may cut short
+    _print_report(found)
+    if complaints:
+        raise WrongCall("\n".join(complaints))
     sys.exit(found.exit_status)
 
 
@@ -101,8 +117,15 @@ def schema() -> None:
     click.echo(certificate_schema(), nl=False)
 
 
+class _Plain(Console):
+    """A console that leaves it to its caller what a closed pipe means; rich would exit with 1, a failure."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console() -> Console:
-    console = Console(highlight=False)
+    console = _Plain(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = FILE_WIDTH
     return console
@@ -113,7 +136,7 @@ def _said() -> Iterator[None]:
     """Turn what a user can cause into one message and an exit status."""
     try:
         yield
-    except (TargetError, UnknownOperation, RuntimeError) as error:
+    except (TargetError, UnknownOperation, DestinationError, RuntimeError) as error:
         raise WrongCall(str(error)) from error
     except KeyboardInterrupt:
         click.echo("interrupted before anything was certified", err=True)
@@ -133,19 +156,13 @@ def _progress() -> Iterator[Report | None]:
         yield lambda done, total, name: bar.update(task, completed=done, total=total, description=name)
 
 
-def _check_place(file: Path | None) -> None:
-    """Complain about a place that cannot be written before the work, not after it."""
-    if file is not None and not os.access(file.resolve().parent, os.W_OK):
-        raise WrongCall(
-            f"--json: there is no folder to write to\n  folder = {file.resolve().parent}\n"
-            "  wanted one that exists and can be written"
-        )
-
-
-def _write(found: certificates.Certificate, file: Path) -> None:
+def _print_report(found: Certificate) -> None:
+    """The table, and on GitHub what puts each fault beside its line; nothing more where nobody reads on."""
+    console = _console()
     try:
-        certificates.write(found, file)
-    except OSError as error:
-        raise WrongCall(
-            f"--json: the file cannot be written\n  {error}\n  wanted a place for {file}"
-        ) from error
+        console.print(terminal.certificate_report(found, console.width))
+        for command in github.commands(found) if github.is_github(os.environ) else ():
+            click.echo(command)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

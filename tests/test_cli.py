@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gradcheck import cli
 from gradcheck.certificate import Certificate
 from gradcheck.cli import main
 from gradcheck.environment import package_version
+from gradcheck.report import destinations
 
 FEW = ["--examples", "2"]
 
@@ -23,6 +23,7 @@ def call(tmp_path, monkeypatch):
     """Run a command line in a folder of its own; the result has exit_code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     before = set(sys.modules)
     yield lambda *arguments: CliRunner().invoke(main, list(arguments))
     for name in set(sys.modules) - before:
@@ -99,10 +100,10 @@ def test_a_wrong_call_exits_with_2_one_message_and_no_traceback(call, arguments,
 
 
 def test_a_file_that_cannot_be_written_after_all_exits_with_2_and_keeps_the_table(call, monkeypatch):
-    def full(certificate, path):
+    def full(text, path):
         raise OSError("no space left")
 
-    monkeypatch.setattr(cli.certificates, "write", full)
+    monkeypatch.setattr(destinations, "write_whole", full)
     found = call("certify", "--operation", "tanh", *FEW, "--json", "c.json")
     assert found.exit_code == 2
     assert "--json: the file cannot be written\n  no space left" in found.stderr
@@ -123,7 +124,7 @@ def test_the_file_is_the_same_for_the_same_seed_but_for_times_and_environment(ca
 def test_operations_lists_them_all(call):
     found = call("operations")
     assert found.exit_code == 0
-    assert "convolve_full    d (N, J, h, w), k (I, J, Kh, Kw)" in found.stdout
+    assert "convolve_full   d (N, J, h, w), k (I, J, Kh, Kw)" in found.stdout
 
 
 def test_show_tells_what_the_catalogue_knows(call):
@@ -200,3 +201,86 @@ def test_ctrl_c_still_writes_and_prints_what_is_done(call, tmp_path):
     data = Certificate.from_json(Path("c.json").read_text(encoding="utf-8"))
     assert not data.complete
     assert 0 < data.counts["cases"] < 180
+
+
+REPORTS = ["--json", "c.json", "--markdown", "c.md", "--junit", "c.xml"]
+
+
+def test_every_report_is_written(call):
+    assert call("certify", target(WRONG), *FEW, *REPORTS).exit_code == 1
+    assert Certificate.from_json(Path("c.json").read_text(encoding="utf-8")).target == "target.py"
+    assert Path("c.md").read_text(encoding="utf-8").startswith("# Gradient certificate\n")
+    assert Path("c.xml").read_text(encoding="utf-8").startswith("<?xml")
+    assert sorted(os.listdir()) == ["c.json", "c.md", "c.xml", "target.py"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--markdown", "nowhere/c.md"], "--markdown: there is no folder to write to"),
+        (["--junit", "folder"], "--junit: the file cannot be written"),
+        (["--json", "c", "--junit", "./c"], "--junit: another report goes to the same file"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_said_before_the_work(call, arguments, said):
+    os.mkdir("folder")
+    found = call("certify", target("open('loaded', 'w').close()" + RIGHT), *FEW, *arguments)
+    assert found.exit_code == 2
+    assert said in found.stderr
+    assert "Traceback" not in found.output
+    assert not os.path.exists("loaded")
+
+
+def test_one_file_that_cannot_be_written_after_all_costs_no_other(call, monkeypatch):
+    write = destinations.write_whole
+
+    def full(text, path):
+        if Path(path).name == "c.json" and Path(path).parent == Path():
+            raise OSError("no space left")
+        write(text, path)
+
+    monkeypatch.setattr(destinations, "write_whole", full)
+    found = call("certify", target(WRONG), *FEW, *REPORTS)
+    assert found.exit_code == 2
+    assert "--json: the file cannot be written\n  no space left\n  wanted a place for c.json" in found.stderr
+    (kept,) = re.findall(r"  kept = (.*)", found.stderr)
+    assert Certificate.from_json(Path(kept).read_text(encoding="utf-8")).exit_status == 1
+    assert "fail: d tanh / d u: " in found.stdout
+    assert Path("c.md").exists()
+    assert Path("c.xml").exists()
+
+
+def test_one_report_that_cannot_be_made_costs_no_other(call, monkeypatch):
+    def broken(certificate):
+        raise ZeroDivisionError("a fault of our own")
+
+    monkeypatch.setattr(destinations, "MAKERS", {**destinations.MAKERS, "--markdown": broken})
+    found = call("certify", target(RIGHT), *FEW, *REPORTS)
+    assert found.exit_code == 2
+    assert "--markdown: the report could not be made\n  observed = ZeroDivisionError: a fault" in found.stderr
+    assert (os.path.exists("c.json"), os.path.exists("c.md"), os.path.exists("c.xml")) == (True, False, True)
+
+
+def test_on_github_faults_are_annotated_and_the_summary_is_added_to(call, monkeypatch):
+    Path("summary.md").write_text("before\n")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", os.path.abspath("summary.md"))
+    found = call("certify", target(WRONG), *FEW)
+    assert found.exit_code == 1
+    assert "\n::error file=target.py,line=3,title=fail%3A d tanh / d u::fail: d tanh" in found.stdout
+    assert Path("summary.md").read_text(encoding="utf-8").startswith("before\n# Gradient certificate\n")
+
+
+def test_elsewhere_nothing_of_github_is_printed(call, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", os.path.abspath("summary.md"))
+    assert "::error" not in call("certify", target(WRONG), *FEW).stdout
+    assert not os.path.exists("summary.md")
+
+
+def test_a_reader_that_goes_away_changes_neither_the_files_nor_the_exit_status(call, tmp_path):
+    script = f"{sys.executable} -m gradcheck certify {target(RIGHT)} --examples 2 --json c.json"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    piped = ["bash", "-c", f"set -o pipefail; {script} | true"]
+    done = subprocess.run(piped, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path("c.json").exists()

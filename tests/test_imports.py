@@ -16,8 +16,8 @@ HOUSE = (
     "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
     "trial", "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
     "plain", "case", "operation", "forward", "importing", "implementation", "translation", "environment",
-    "schemas", "certificate", "tally", "judge", "required", "strategies", "plan", "session", "ledger", "execution",
-    "certify", "report", "bench", "vectors", "frameworks", "cli", "pytest_plugin", "__init__", "__main__",
+    "schemas", "writing", "certificate", "tally", "judge", "required", "strategies", "plan", "session", "ledger",
+    "execution", "certify", "report", "bench", "vectors", "frameworks", "cli", "pytest_plugin", "__init__", "__main__",
 )  # fmt: skip
 """A module of gradcheck imports only what stands before it; a folder stands as one, free inside.
 

@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -10,7 +11,7 @@ from gradcheck.operation import Convention, Input, Operation
 from gradcheck.report import terminal, words
 from gradcheck.report.markdown import markdown
 from gradcheck.tally import summed_up
-from gradcheck.verdict import Check, Verdict, Worst
+from gradcheck.verdict import Budget, Check, Verdict, Worst
 
 FAILING = summed_up(
     "dense",
@@ -48,11 +49,14 @@ CERTIFICATE = Certificate(
             None,
             None,
             {"exact": 2, "spectral": 3},
+            not_offered_cases=2,
+            budget=Budget(8e-14, 2e-14),
         ),
         FAILING,
         Result("sparsity", "c", Verdict.PASS, "spectral", 5, 1e-16, 0.0, zero_everywhere=True),
     ),
     not_offered=(Missing("network", "x"),),
+    coverage={"dense": {"one unit": 2, "several units": 3}},
     seconds=2.0,
 )
 
@@ -64,16 +68,15 @@ def shown(renderable, width=110):
 
 
 def test_the_table_has_a_line_for_each_row_and_plain_text_where_there_is_no_terminal():
-    lines = [line.rstrip() for line in shown(terminal.certificate_report(CERTIFICATE, 110)).splitlines()]
+    lines = [line.rstrip() for line in shown(terminal.certificate_report(CERTIFICATE, 130), 130).splitlines()]
     assert lines[0].split() == [
         "operation",
         "input",
         "verdict",
         "evidence",
         "cases",
-        "resolution",
-        "miss",
-        "prob.",
+        *("resolution", "numeric", "+", "analytic"),
+        *("miss", "prob."),
     ]
     assert lines[2].split() == [
         "dense",
@@ -84,11 +87,11 @@ def test_the_table_has_a_line_for_each_row_and_plain_text_where_there_is_no_term
         "+",
         "spectral",
         "3",
-        "5",
-        "1.0e-13",
+        *("5", "of", "7"),
+        *("1.0e-13", "8.0e-14", "+", "2.0e-14"),
         "1.0e-09",
     ]
-    assert lines[3].split() == ["W", "fail", "spectral", "1", "4.0e-14", "1.0e-03"]
+    assert lines[3].split() == ["W", "fail", "spectral", "1", "4.0e-14", "-", "1.0e-03"]
     assert lines[4].split() == [
         "sparsity",
         "c",
@@ -96,12 +99,53 @@ def test_the_table_has_a_line_for_each_row_and_plain_text_where_there_is_no_term
         "(zero",
         "everywhere)",
         "spectral",
-        "5",
-        "1.0e-16",
-        "0",
+        *("5", "1.0e-16", "-", "0"),
     ]
-    assert lines[5].split() == ["network", "x", "not", "offered"]
+    assert lines[6:8] == ["not offered", "  network    x"]
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_terminal_of_ordinary_width_leaves_out_the_parts_of_a_resolution():
+    text = shown(terminal.certificate_report(CERTIFICATE, 100), 100)
+    assert "resolution" in text.splitlines()[0]
+    assert "numeric" not in text.splitlines()[0]
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_regimes_that_were_reached_are_counted_but_not_where_it_is_narrow():
+    wide, narrow = (shown(terminal.certificate_report(CERTIFICATE, n), n) for n in (80, 60))
+    assert "dense    several units (3), one unit (2)" in wide
+    assert "several units" not in narrow
+
+
+HOSTILE = "\x1b[2J<script>alert(1)</script>\u202e]]>\x00\ud800\"'&\n::error::x"
+
+
+def hostile():
+    """A certificate whose every text is chosen by somebody who means ill."""
+    case = {"shapes": {HOSTILE: [1]}, "options": {HOSTILE: HOSTILE}, "values": HOSTILE, "number": 0}
+    row = Result(
+        HOSTILE, HOSTILE, Verdict.FAIL, HOSTILE, 1, 0.0, 0.0, {"case": case}, HOSTILE, HOSTILE, {HOSTILE: 1, "b": 2},
+        notes=(HOSTILE,),
+    )  # fmt: skip
+    missing = (Missing(HOSTILE, HOSTILE),)
+    return Certificate(
+        HOSTILE, 0, 1, (row,), missing, {HOSTILE: {HOSTILE: 1}}, {HOSTILE: HOSTILE}, False, 0.0, HOSTILE
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_terminal_gets_no_sign_that_a_reader_would_not_see(width):
+    for sign in shown(terminal.certificate_report(hostile(), width), width):
+        assert sign.isprintable() or sign == "\n"
+
+
+def test_a_page_for_a_summary_has_no_tag_that_a_target_chose():
+    text = markdown(hostile())
+    outside = re.sub(r"```text.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r"(?<!\\)<[a-z/]+>", outside) == ["<details>", "<summary>", "</summary>", "</details>"]
+    for sign in text:
+        assert sign.isprintable() or sign == "\n"
 
 
 def test_a_narrow_terminal_keeps_what_decides():
@@ -211,12 +255,18 @@ def test_sections_without_content_are_left_out():
 
 def test_markdown_has_the_table_the_faults_and_what_is_not_offered():
     lines = markdown(CERTIFICATE).splitlines()
-    assert lines[2] == r"mine\[bold\]: fail (2 pass, 1 fail, 1 not offered; 11 cases, seed 7, 2.0 s)"
-    assert lines[4] == "| operation | input | verdict | evidence | cases | resolution | miss probability |"
-    assert lines[6] == "| dense | x | pass | exact 2 + spectral 3 | 5 | 1.0e-13 | 1.0e-09 |"
+    assert lines[2] == r"❌ mine\[bold\]: fail (2 pass, 1 fail, 1 not offered; 11 cases, seed 7, 2.0 s)"
+    assert lines[4] == (
+        "| operation | input | verdict | evidence | cases | resolution | of it numeric | of it analytic | "
+        "miss probability |"
+    )
+    assert lines[6] == (
+        "| dense | x | ✅ pass | exact 2 + spectral 3 | 5 of 7 | 1.0e-13 | 8.0e-14 | 2.0e-14 | 1.0e-09 |"
+    )
+    assert "| dense | several units (3), one unit (2) |" in lines
     assert "## Faults" in lines
     assert "  looks like      the right gradient, negated" in lines
-    assert lines[-1] == "- network, x: not offered"
+    assert lines[lines.index("## 1 not offered") + 2] == "- network: x"
 
 
 def test_markdown_escapes_what_a_target_chose():
@@ -248,3 +298,26 @@ def test_a_row_has_what_its_cases_noted_once_each_with_their_number():
     ]
     row = summed_up("f", "x", [(Case({"x": (1,)}), check) for check in checks])
     assert row.notes == ("a is coarse\n  by 1e-3 (in 2 of 3 cases)", "b (in 1 of 3 cases)")
+
+
+def test_markdown_that_would_be_too_long_counts_the_accounts_that_it_leaves_out():
+    rows = tuple(
+        Result("f", f"x{k}", Verdict.FAIL, "exact", 1, 0.0, 0.0, reason="wrong " * 100) for k in range(9)
+    )
+    whole, short = markdown(Certificate("m", 0, 1, rows)), markdown(Certificate("m", 0, 1, rows), 5000)
+    assert len(whole.encode()) > 5000 >= len(short.encode())
+    kept = short.count("```text")
+    assert 0 < kept < 9
+    assert f"{9 - kept} more faults would make this page too long." in short
+    assert markdown(Certificate("m", 0, 1, rows), 10**6) == whole
+
+
+def test_a_row_tells_how_it_comes_about_again():
+    certificate = Certificate("my file.py", 3, 7, (Result("f", "x", Verdict.FAIL, "exact", 1, 0.0, 0.0),))
+    assert words.again(certificate, certificate.results[0], "c.json") == [
+        ("this case, and its arrays", "gradcheck replay c.json --result 0"),
+        (
+            "every case of the operation",
+            "gradcheck certify 'my file.py' --operation f --seed 3 --examples 7",
+        ),
+    ]

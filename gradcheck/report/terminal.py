@@ -16,13 +16,16 @@ from gradcheck.report import words
 
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "error": "magenta"}
 _COLUMNS = ("operation", "input", "verdict", "evidence", "cases", "resolution", "miss prob.")
+_WIDE = (*_COLUMNS[:-1], "numeric + analytic", _COLUMNS[-1])
+_RIGHT = ("cases", "resolution", "numeric + analytic", "miss prob.")
 _NARROW = ("operation", "input", "verdict", "evidence")
-NARROW = 72
-"""Below this width the table keeps what decides, and leaves the numbers to the file."""
+NARROW, WIDE = 72, 120
+"""Below the first width the table keeps what decides, and leaves the numbers to the file; from the second on
+it has room for the two parts of a resolution."""
 
 
 def certificate_report(certificate: Certificate, width: int) -> RenderableType:
-    """The table of all rows, an account of each fault, and the summary.
+    """The table of all rows, the regimes reached, an account of each fault, and the summary.
 
     Parameters
     ----------
@@ -31,38 +34,47 @@ def certificate_report(certificate: Certificate, width: int) -> RenderableType:
         Of the terminal, in characters.
     """
     accounts = [Text(each + "\n") for each in words.accounts(certificate)]
-    notes = [Text(f"note: {each}") for each in certificate.notes]
-    return Group(_table(certificate, width), *accounts, *notes, Text(words.summary(certificate)))
+    notes = [Text(f"note: {words.visible(each)}") for each in certificate.notes]
+    missing = [(name, ", ".join(inputs)) for name, inputs in words.missing(certificate)]
+    reached = words.coverage(certificate) if width >= NARROW else []
+    return Group(
+        _table(certificate, width),
+        Text(""),
+        *_section(NOT_OFFERED, missing),
+        *_section("regimes reached, and judged cases in each", reached),
+        *accounts,
+        *notes,
+        Text(words.summary(certificate)),
+    )
 
 
 def _table(certificate: Certificate, width: int) -> Table:
-    names = _COLUMNS if width >= NARROW else _NARROW
-    table = _plain_table(*names, right=("cases", "resolution", "miss prob."))
+    names = _WIDE if width >= WIDE else _COLUMNS if width >= NARROW else _NARROW
+    table = _plain_table(*names, right=_RIGHT)
     before = ""
     for result in certificate.results:
         table.add_row(*(_cells(result, result.operation != before)[name] for name in names))
         before = result.operation
-    for each in certificate.not_offered:
-        cells = {"operation": each.operation, "input": each.input, "verdict": NOT_OFFERED}
-        table.add_row(*(escape(cells.get(name, "")) for name in names), style="dim")
     return table
 
 
 def _plain_table(*names: str, right: tuple[str, ...] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for name in names:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return table
 
 
 def _cells(result: Result, first: bool) -> dict[str, str | Text]:
+    numeric, analytic = words.budget(result)
     return {
-        "operation": escape(result.operation) if first else "",
-        "input": escape(result.input),
+        "operation": Text(words.line(result.operation) if first else ""),
+        "input": Text(words.line(result.input)),
         "verdict": Text(words.verdict(result), style=_STYLES[str(result.verdict)]),
-        "evidence": escape(words.evidence(result)),
-        "cases": str(result.cases),
+        "evidence": Text(words.line(words.evidence(result))),
+        "cases": words.cases(result),
         "resolution": words.small(result.resolution),
+        "numeric + analytic": f"{numeric} + {analytic}" if result.budget else "-",
         "miss prob.": words.small(result.miss_probability),
     }
 
@@ -98,7 +110,7 @@ def _conventions(operation: Operation) -> list[tuple[str, str]]:
 def _section(title: str, rows: list[tuple[str, str]]) -> list[RenderableType]:
     if not rows:
         return []
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     for name, text in rows:
-        table.add_row(Text(name), Text(text))
+        table.add_row(Text(words.line(name)), Text(words.line(text)))
     return [Text(title), table, Text("")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,34 @@ from gradcheck.verdict import Verdict
 
 _WHOLE = ("forward", "conduct", "step")
 _BLAME = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
+
+
+def visible(text: str, keep: str = "\n") -> str:
+    r"""Text that a target chose, with what a reader would not see written out.
+
+    Control characters move a terminal's cursor, and marks of direction turn a line round: a name could so
+    show itself as another.
+
+    Examples
+    --------
+    >>> visible("a\x1b[2Jb\u202ec")
+    'a\\x1b[2Jb\\u202ec'
+    """
+    return "".join(
+        sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
+
+
+def line(text: str) -> str:
+    r"""The same on one line.
+
+    Examples
+    --------
+    >>> line("a\nb\t")
+    'a b\\t'
+    """
+    return visible(text.replace("\n", " "))
 
 
 def small(value: float) -> str:
@@ -45,6 +74,51 @@ def verdict(result: Result) -> str:
     return f"{result.verdict} (zero everywhere)" if result.zero_everywhere else str(result.verdict)
 
 
+def cases(result: Result) -> str:
+    """Cases that were judged, of how many where some were left out.
+
+    Examples
+    --------
+    >>> cases(Result("f", "x", Verdict.PASS, "exact", 20, 0.0, 0.0, not_offered_cases=5))
+    '20 of 25'
+    """
+    left_out = result.not_offered_cases + result.skipped_cases
+    return f"{result.cases} of {result.cases + left_out}" if left_out else str(result.cases)
+
+
+def budget(result: Result) -> tuple[str, str]:
+    """The two parts of the resolution: of the numeric side, and of the analytic one."""
+    if result.budget is None:
+        return "-", "-"
+    return small(result.budget.numeric), small(result.budget.analytic)
+
+
+def coverage(certificate: Certificate) -> list[tuple[str, str]]:
+    """For each operation how many of its judged cases reached each regime, the most frequent first.
+
+    Examples
+    --------
+    >>> coverage(Certificate("mine", 0, 5, (), coverage={"f": {"one map": 2, "several maps": 3}}))
+    [('f', 'several maps (3), one map (2)')]
+    """
+    return [
+        (name, ", ".join(f"{regime} ({count})" for regime, count in sorted(counts.items(), key=_frequent)))
+        for name, counts in certificate.coverage.items()
+    ]
+
+
+def _frequent(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+def missing(certificate: Certificate) -> list[tuple[str, list[str]]]:
+    """What is not offered: for each operation its rows."""
+    rows: dict[str, list[str]] = {}
+    for each in certificate.not_offered:
+        rows.setdefault(each.operation, []).append(each.input)
+    return list(rows.items())
+
+
 def summary(certificate: Certificate) -> str:
     """One line: the verdict and every count that is not zero.
 
@@ -59,7 +133,9 @@ def summary(certificate: Certificate) -> str:
         rows.append(f"{len(certificate.not_offered)} {NOT_OFFERED}")
     cut = "" if certificate.complete else "; cut short"
     told = f"{counts['cases']} cases, seed {certificate.seed}, {certificate.seconds:.1f} s{cut}"
-    return f"{certificate.target}: {certificate.verdict} ({', '.join(rows) or 'nothing judged'}; {told})"
+    return (
+        f"{line(certificate.target)}: {certificate.verdict} ({', '.join(rows) or 'nothing judged'}; {told})"
+    )
 
 
 def faults(certificate: Certificate) -> list[Result]:
@@ -67,52 +143,101 @@ def faults(certificate: Certificate) -> list[Result]:
     return [result for kind in _BLAME for result in certificate.results if result.verdict is kind]
 
 
-def accounts(certificate: Certificate) -> list[str]:
-    """What went wrong, an account for each row; inputs of one operation in the same error share one."""
+def alike(certificate: Certificate) -> list[list[Result]]:
+    """Faults, the gravest first; inputs of one operation in the same error together."""
     groups: dict[tuple[str, ...], list[Result]] = {}
     for result in faults(certificate):
         own = (result.operation, result.input)
         shared = (result.operation, str(result.reason).rpartition(" (")[0])
         whole = result.verdict is not Verdict.ERROR or result.input in _WHOLE
         groups.setdefault(own if whole else shared, []).append(result)
-    return [account(first, [each.input for each in rest]) for first, *rest in groups.values()]
+    return list(groups.values())
+
+
+def accounts(certificate: Certificate) -> list[str]:
+    """What went wrong, an account for each row; inputs of one operation in the same error share one."""
+    return [account(first, [each.input for each in rest]) for first, *rest in alike(certificate)]
+
+
+def head(result: Result, more: Sequence[str] = ()) -> str:
+    """What a row is about: "d f / d x", or "f, forward".
+
+    Examples
+    --------
+    >>> head(Result("f", "x", Verdict.PASS, "exact", 5, 0.0, 0.0)), head(unlike := Result(
+    ...     "f", "forward", Verdict.PASS, "exact", 5, 0.0, 0.0))
+    ('d f / d x', 'f, forward')
+    """
+    if result.input in _WHOLE:
+        return line(f"{result.operation}, {result.input}")
+    return line(f"d {result.operation} / d {', '.join([result.input, *more])}")
 
 
 def account(result: Result, more: Sequence[str] = ()) -> str:
     """What went wrong in one row, in the lines of a failure report; `more` inputs share the account."""
-    head = f"d {result.operation} / d {', '.join([result.input, *more])}"
-    if result.input in _WHOLE:
-        head = f"{result.operation}, {result.input}"
-    lines = [f"{result.verdict}: {head}: {result.reason}"]
-    return "\n".join(lines + [f"  {name:<15} {said}" for name, said in _details(result)])
+    lines = [f"{result.verdict}: {head(result, more)}: {visible(str(result.reason))}"]
+    return "\n".join(lines + [f"  {name:<15} {_hanging(said)}" for name, said in details(result)])
 
 
-def _details(result: Result) -> list[tuple[str, str]]:
+def details(result: Result) -> list[tuple[str, str]]:
+    """The case that decided and both numbers in it, each with its name; notes may have several lines."""
     worst = result.worst or {}
     rows = [("smallest case", _case(worst["case"]))] if "case" in worst else []
     if worst.get("element") is not None:
         rows.append(("worst element", str(worst["element"])))
     if "analytic" in worst:
-        given, wanted = ("given", "wanted") if result.input == "forward" else ("analytic", "numeric")
-        rows.append((given, f"{_number(worst['analytic'])}  ± {_bound(worst['analytic_bound'])}"))
-        rows.append((wanted, f"{_number(worst['numeric'])}  ± {_bound(worst['numeric_bound'])}"))
+        given, wanted = sides(result)
+        rows.append((given, f"{number(worst['analytic'])}  ± {_bound(worst['analytic_bound'])}"))
+        rows.append((wanted, f"{number(worst['numeric'])}  ± {_bound(worst['numeric_bound'])}"))
         rows.append(
-            ("difference", f"{_number(worst['difference'])}, could have seen {small(result.resolution)}")
+            ("difference", f"{number(worst['difference'])}, could have seen {small(result.resolution)}")
         )
     if result.diagnosis:
-        rows.append(("looks like", result.diagnosis))
-    return rows + [("note", note.replace("\n", "\n" + " " * 18)) for note in result.notes]
+        rows.append(("looks like", visible(result.diagnosis)))
+    return rows + [("note", visible(note)) for note in result.notes]
+
+
+def sides(result: Result) -> tuple[str, str]:
+    """What the two numbers of a row are called: the accused's, and the judge's."""
+    return ("given", "wanted") if result.input == "forward" else ("analytic", "numeric")
+
+
+def again(certificate: Certificate, result: Result, file: str = "certificate.json") -> list[tuple[str, str]]:
+    """Commands by which a row comes about again, each with what it does.
+
+    Parameters
+    ----------
+    certificate : Certificate
+    result : Result
+    file : str
+        Where the certificate is.
+    """
+    place = next(k for k, each in enumerate(certificate.results) if each is result)
+    words = [
+        *("gradcheck", "certify", certificate.target, "--operation", result.operation),
+        *("--seed", str(certificate.seed), "--examples", str(certificate.examples)),
+    ]
+    return [
+        ("this case, and its arrays", shlex.join(["gradcheck", "replay", file, "--result", str(place)])),
+        ("every case of the operation", shlex.join(words)),
+    ]
+
+
+def _hanging(text: str) -> str:
+    return text.replace("\n", "\n" + " " * 18)
 
 
 def _case(case: Any) -> str:
     shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in case["shapes"].items())
     options = ", ".join(f"{name}={value!r}" for name, value in case["options"].items())
-    return f"{shapes}{'; ' if options else ''}{options} ({case['values']} values, number {case['number']})"
+    told = f"{shapes}{'; ' if options else ''}{options} ({case['values']} values, number {case['number']})"
+    return visible(told)
 
 
-def _number(value: float | str) -> str:
-    return f"{value:+.6e}" if isinstance(value, float) else str(value)
+def number(value: float | str) -> str:
+    """A number of a gradient in seven digits."""
+    return f"{value:+.6e}" if isinstance(value, float) else line(str(value))
 
 
 def _bound(value: float | str) -> str:
-    return f"{value:.0e}" if isinstance(value, float) else str(value)
+    return f"{value:.0e}" if isinstance(value, float) else line(str(value))
