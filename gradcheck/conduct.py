@@ -14,6 +14,7 @@ from gradcheck.estimate import Array
 from gradcheck.number import finfo, is_inexact
 from gradcheck.recall import Gradients, Recall, brief
 from gradcheck.rounding import SAFETY, apart, cap, eps_of, largest, rounding
+from gradcheck.surroundings import disturbed, surroundings
 
 Severity = Literal["fail", "note"]
 
@@ -26,7 +27,7 @@ class Fault:
     ----------
     kind : str
         "form", "dtype", "mutation", "read-only", "memory", "overwritten", "finite", "repeat", "linear",
-        "zero", "layout", "raises" or "rounding".
+        "zero", "layout", "raises", "global" or "rounding".
     severity : str
         "fail", or "note" for what a caller may live with.
     input : int or None
@@ -99,7 +100,7 @@ def examine(
     magnitude : float
         Σ|cotangent ∘ output| where known: the scale of the terms that cancel in a gradient that is zero.
     strict : bool
-        Whether shared, stride-0 and read-only results are failures (else notes).
+        Whether shared, stride-0 and read-only results, and changes of global state, are failures (else notes).
 
     Examples
     --------
@@ -111,15 +112,16 @@ def examine(
     """
     arrays = tuple(np.asarray(x) for x in inputs)
     labels = tuple(names) if names is not None else tuple(f"input {i}" for i in range(len(arrays)))
-    exam = _Exam(vjp, _floating(cotangent), arrays, labels, magnitude)
+    exam = _Exam(vjp, _floating(cotangent), arrays, labels, magnitude, "fail" if strict else "note")
     recall = exam.begin(np.random.default_rng(seed))
     if any(gradient is not None for gradient in exam.first):
-        exam.see_memory("fail" if strict else "note")
+        exam.see_memory()
         exam.see_finite(finite_output)
         exam.see_linear(recall)
         exam.see_zero(recall)
         exam.see_refusals(recall)
         exam.see_overwritten()
+        exam.restore(late=True)
     return Conduct(tuple(exam.faults), tuple(exam.first), tuple(exam.rounding), recall.calls)
 
 
@@ -132,10 +134,12 @@ class _Exam:
     inputs: tuple[Array, ...]
     names: tuple[str, ...]
     magnitude: float
+    manners: Severity = "note"
     faults: list[Fault] = field(default_factory=list)
     first: Gradients = field(default_factory=list)
     returned: list[Any] = field(default_factory=list)
     rounding: Gradients = field(default_factory=list)
+    before: list[bytes] = field(default_factory=list)
 
     def add(self, kind: str, severity: Severity, i: int | None, *lines: str) -> None:
         self.faults.append(Fault(kind, severity, i, "\n  ".join(lines)))
@@ -150,13 +154,23 @@ class _Exam:
 
     def begin(self, rng: np.random.Generator) -> Recall:
         """Call with the caller's own arrays, which are restored; what gives the further calls."""
-        before = [a.tobytes() for a in (self.cotangent, *self.inputs)]
+        self.before = [a.tobytes() for a in (self.cotangent, *self.inputs)]
+        around = surroundings()
         self.returned, complaint = listed(self.vjp(self.cotangent, *self.inputs), self.inputs)
+        for name in disturbed(around):
+            self.add(
+                "global",
+                self.manners,
+                None,
+                f"vjp changes {name}",
+                "another after the call than before",
+                _OWN,
+            )
         if complaint:
             self.add("form", "fail", None, *complaint)
         self.first = [self.usable(i, g) for i, g in enumerate(self.returned)]
         self.rounding = [None] * len(self.inputs)
-        self.restore(before)
+        self.restore()
         return Recall(self.vjp, self.cotangent, self.inputs, self.first, rng)
 
     def usable(self, i: int, returned: Any) -> Array | None:
@@ -174,13 +188,16 @@ class _Exam:
             self.add("dtype", "note", i, f"{name} is coarser than its input", seen)
         return gradient.copy()
 
-    def restore(self, before: list[bytes]) -> None:
-        """Put back, bit by bit, what the vjp has written into the caller's arrays."""
-        for i, (array, was) in enumerate(zip((self.cotangent, *self.inputs), before, strict=True), start=-1):
+    def restore(self, *, late: bool = False) -> None:
+        """Put back, bit by bit, what the vjp has written into the caller's arrays; later calls got copies."""
+        when = "later calls, of other arrays" if late else "the call"
+        for i, (array, was) in enumerate(
+            zip((self.cotangent, *self.inputs), self.before, strict=True), start=-1
+        ):
             if array.tobytes() == was:
                 continue
             old = np.frombuffer(was, array.dtype).reshape(array.shape)
-            seen = f"{_count(~same_bits(array, old))} differ after the call, wanted 0; restored"
+            seen = f"{_count(~same_bits(array, old))} differ after {when}, wanted 0; restored"
             array[...] = old
             what = self.names[i] if i >= 0 else "the cotangent"
             self.add("mutation", "fail", i if i >= 0 else None, f"vjp writes into {what}", seen)
@@ -190,7 +207,7 @@ class _Exam:
 
     # What one answer shows
 
-    def see_memory(self, severity: Severity) -> None:
+    def see_memory(self) -> None:
         """Results that share memory, that repeat one element by stride 0, or that cannot be written to."""
         held = [("the cotangent", self.cotangent), *zip(self.names, self.inputs, strict=True)]
         rule = "adding to it in place fails, or changes more than it: a gradient owns its memory"
@@ -198,7 +215,7 @@ class _Exam:
             gradient = self.returned[i]
             if isinstance(gradient, np.ndarray):
                 for what in memory_faults(gradient, held):
-                    self.add("memory", severity, i, f"{name} {what}", rule)
+                    self.add("memory", self.manners, i, f"{name} {what}", rule)
                 held.append((f"the {name}", gradient))
 
     def see_finite(self, finite_output: bool) -> None:
@@ -308,6 +325,10 @@ class _Exam:
         seen = _size(deviation, deviation > (most if severity == "fail" else 0))
         what = f"gradient of {self.names[i]} is not linear in the cotangent"
         self.add("linear", severity, i, what, seen, f"with the cotangent {how}; {most:.1e} allowed")
+
+
+#: Why the state of a process is nobody's to change.
+_OWN = "everything else in the process shares it: draw from a generator of one's own, and restore what is set"
 
 
 def _floating(cotangent: npt.ArrayLike) -> Array:

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from gradcheck import conduct as conduct_of
+from gradcheck.answer import same_bits
 from gradcheck.arguments import Counted, real_array
 from gradcheck.autopsy import Autopsy
 from gradcheck.directions import gaussian
+from gradcheck.elsewhere import asked, astray
 from gradcheck.estimate import Array
 from gradcheck.exhibiting import Exhibition
 from gradcheck.number import finfo
 from gradcheck.probes import exact
+from gradcheck.surroundings import calls_of, disturbed, settled, surroundings
 from gradcheck.trial import Claim, Trial
 from gradcheck.turns import Context
 from gradcheck.verdict import Budget, Check, Comparison, Verdict, Worst, budget_of, decide, resolution_of
@@ -50,8 +53,24 @@ class Task:
     exhibit: int = 0
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
-        """Form and conduct first, then every input by itself; the gravest of their verdicts."""
-        centre = self.f(*self.inputs)
+        """Form and conduct first, then every input by itself; the gravest of their verdicts.
+
+        Leaves the inputs, and what the whole process shares, as they were.
+        """
+        around = surroundings()
+        try:
+            return self.examined(cotangent, linear_in, conduct, strict)
+        finally:
+            settled(around)
+
+    def examined(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
+        """The same, whatever it leaves behind."""
+        kept, around = [x.copy("K") for x in self.inputs], surroundings()
+        centre, calls = calls_of(self.vjp, lambda: self.f(*self.inputs))
+        if calls:
+            why = f"self-referential: f calls the vjp ({calls} times), so each would be judged by itself"
+            return replace(self.blank(Verdict.INCONCLUSIVE, why), evaluations=self.f.calls)
+        own = self.written(kept, "f") + _global(around, strict)
         if not np.isfinite(centre).all():
             why = "f is not finite at the inputs: no derivative to compare with"
             return replace(self.blank(Verdict.INCONCLUSIVE, why), evaluations=self.f.calls)
@@ -65,7 +84,7 @@ class Task:
             magnitude=_magnitude(cotangents[0], centre),
             strict=strict,
         )
-        faults = [f for f in seen.faults if conduct or f.kind in ("form", "finite", "mutation")]
+        faults = [f for f in own + list(seen.faults) if conduct or f.kind in ("form", "finite", "mutation")]
         claims = self.claims(seen, cotangents)
         self.claimed = {n: c for n, c in zip(self.names, claims, strict=True) if c is not None}
         parts = tuple(
@@ -73,7 +92,24 @@ class Task:
             for i, claim in enumerate(claims)
             if self.only is None or i in self.only
         )
-        return self.whole(parts, [f for f in faults if f.input is None])
+        late = self.written(kept, "f or its vjp, at a later call,")
+        return self.whole(
+            parts, [f for f in faults if f.input is None] + [replace(f, input=None) for f in late]
+        )
+
+    def written(self, kept: list[Array], who: str) -> list[conduct_of.Fault]:
+        """Faults of whoever has written into the inputs, which are put back."""
+        faults = []
+        for i, (x, was) in enumerate(zip(self.inputs, kept, strict=True)):
+            bad = ~same_bits(x, was)
+            if bad.any():
+                x[...] = was
+                lines = (
+                    f"{who} writes into {self.names[i]}",
+                    f"{int(bad.sum())} of {bad.size} elements; restored",
+                )
+                faults.append(conduct_of.Fault("mutation", "fail", i, "\n  ".join(lines)))
+        return faults
 
     def claims(self, seen: conduct_of.Conduct, cotangents: Array) -> list[Claim | None]:
         """What is claimed of each input for all cotangents; None where nothing usable is offered."""
@@ -211,10 +247,32 @@ class Task:
             zero_everywhere=zero,
             notes=blank.notes + (trial.refusal,) * (self.method == "complex_step" and bool(trial.refusal)),
         )
+        if verdict is Verdict.PASS:
+            return self.elsewhere(trial, told, i)
         channel = LABELS.index(worst.cotangent)
         if verdict is Verdict.FAIL:
             told = self.opened(trial, told, channel)
-        return self.shown(trial, told, channel) if self.exhibit and verdict is not Verdict.PASS else told
+        return self.shown(trial, told, channel) if self.exhibit else told
+
+    def elsewhere(self, trial: Trial, passed: Check, i: int) -> Check:
+        """The pass, unless the vjp is wrong beside the inputs; and a note where it differentiates f numerically."""
+        if self.finer is not None or trial.looked is None:
+            return passed
+        calls = 0
+
+        def claimed(x: Array) -> Array | None:
+            nonlocal calls
+            inputs = (*self.inputs[:i], x, *self.inputs[i + 1 :])
+            gradient, calls = calls_of(
+                self.f.function, lambda: asked(self.vjp, trial.cotangents[0], inputs, i)
+            )
+            return gradient
+
+        wrong = astray(claimed, *trial.looked, trial.rounds[0][0].allowed)
+        if wrong:
+            return replace(passed, verdict=Verdict.FAIL, reason=wrong)
+        noted = f"vjp calls f itself {calls} times: a numeric derivative of f is no second opinion on it"
+        return replace(passed, notes=passed.notes + (noted,) * (calls > 1))
 
     def shown(self, trial: Trial, told: Check, channel: int) -> Check:
         """The check with what plots show of it."""
@@ -315,6 +373,15 @@ def _joined(exactly: Check, numeric: Check) -> Check:
         exhibit=numeric.exhibit,
         evaluations=exactly.evaluations + numeric.evaluations,
     )
+
+
+def _global(around: dict[str, Any], strict: bool) -> list[conduct_of.Fault]:
+    """Faults of an f that changes what the whole process shares."""
+    severity: conduct_of.Severity = "fail" if strict else "note"
+    return [
+        conduct_of.Fault("global", severity, None, f"f changes {name}\n  another after the call than before")
+        for name in disturbed(around)
+    ]
 
 
 def _cotangents(centre: Array, given: Any, rng: np.random.Generator) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.directions import gaussian
+from gradcheck.directions import Steps, gaussian
 from gradcheck.estimate import Array, Estimate
 from gradcheck.number import finfo
 from gradcheck.probes import complex_step, differences, spectral
@@ -83,7 +83,7 @@ class Trial:
 
     `rounds` grows with every direction, `aim` is the resolution that was asked for, `step` is the half length
     that served last, `refusal` says why there is no complex step, `claimed_in` is the dtype of a claim that is
-    coarser than the function.
+    coarser than the function, `looked` where the first direction's samples lie and what they said.
     """
 
     function: Callable[[Array], Array]
@@ -102,6 +102,7 @@ class Trial:
     method: str = "auto"
     refusal: str = ""
     claimed_in: np.dtype[Any] | None = None
+    looked: tuple[Steps, tuple[Estimate, int]] | None = None
 
     def run(self, directions: int, budget: int) -> None:
         """Probe along `directions` directions; one more where a small difference wants a second opinion."""
@@ -129,6 +130,7 @@ class Trial:
         direction = self.direction()
         line = FieldLine(self.function, self.point, direction, self.cotangents, centre=self.centre)
         answers = self.sampled(line, budget)
+        self.looked = self.looked or (line.steps, answers[0])
         taken = [line.steps.taken(e) for _, e in answers]
         comparisons = [self.compare(m, e, taken[m]) for m, (e, _) in enumerate(answers)]
         if self.wants_complex(comparisons, budget - line.evaluations):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 HOUSE = (
     "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
-    "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "conduct",
+    "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "surroundings", "conduct", "elsewhere",
     "trial", "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
     "plain", "case", "operation", "forward", "importing", "implementation", "translation", "environment",
     "schemas", "writing", "certificate", "tally", "judge", "required", "strategies", "plan", "session", "ledger",
