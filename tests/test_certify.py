@@ -4,7 +4,7 @@ import types
 import numpy as np
 import pytest
 
-import gradcheck.strategies
+import gradcheck.strategies.drawing
 from gradcheck.case import Case
 from gradcheck.certificate import Certificate, gravest
 from gradcheck.certify import certify, prepare, settled
@@ -385,7 +385,7 @@ def test_a_row_is_judged_alone_as_among_the_others():
 def test_settled_cases_are_drawn_no_more(monkeypatch):
     whole = run(examples=12).results
     fixed = settled(SCALE, examples=12)
-    monkeypatch.setattr(gradcheck.strategies, "_drawn", None)
+    monkeypatch.setattr(gradcheck.strategies.drawing, "_drawn", None)
     found = certify(
         types.SimpleNamespace(scale=Scale),
         examples=12,

@@ -10,7 +10,7 @@ import hypothesis.configuration
 import pytest
 
 import gradcheck.pytest_plugin
-import gradcheck.strategies
+import gradcheck.strategies.drawing
 import reference.catalogue  # noqa: F401  imported here, so that no session inside this one imports it anew
 from gradcheck.certify import EXAMPLES, certify
 
@@ -200,8 +200,10 @@ def test_only_what_is_selected_is_judged(pytester):
 
 def test_the_cases_of_an_operation_are_drawn_once(mine, monkeypatch):
     drawn = []
-    draw = gradcheck.strategies._drawn
-    monkeypatch.setattr(gradcheck.strategies, "_drawn", lambda *given: drawn.append(given) or draw(*given))
+    draw = gradcheck.strategies.drawing._drawn
+    monkeypatch.setattr(
+        gradcheck.strategies.drawing, "_drawn", lambda *given: drawn.append(given) or draw(*given)
+    )
     mine.runpytest("--gradcheck=mine.py", "--gradcheck-examples=9", "--gradcheck-operation=dense")
     assert len(drawn) == 1
 
