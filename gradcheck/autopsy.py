@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -17,18 +18,19 @@ from gradcheck.trial import Trial
 from gradcheck.turns import Context
 from gradcheck.verdict import Check, Worst
 
+#: Points of a probe -> bits by which its segment is shorter than one that 17 points resolved. What 17 points
+#: resolve to rounding has coefficients that fall 8-fold or faster; 2 bits shorter 9 points do as well.
+SHORTER = {5: 5, 9: 2, 17: 0}
+
+#: Share of what the upper half of the coefficients add to a derivative that bounds what those beyond would:
+#: they fall at least 32-fold over 5 points, and 16²-fold over half of 9 or 17; each with a margin.
+SETTLED = {5: 0.05, 9: 0.02, 17: 0.02}
+
 #: Calls of the function for one quick probe: five nested points, the centre known.
 QUICK = 4
 
 #: Directional derivatives that a diagnosis of a large gradient has to agree with.
 PROBES = 2
-
-#: Bits by which a quick probe's segment is shorter than one that 17 points resolved. Its truncation is then
-#: below (1/32)^4 of the derivative, for a hundred times the noise: fit to tell errors apart only.
-SHORTER = 5
-
-#: Share of the difference between five and three points that bounds the error of five: (1/32)^2, with margin.
-SETTLED = 0.05
 
 
 @dataclass
@@ -52,12 +54,13 @@ class Autopsy:
             return check
         found = diagnose_by_probes(claimed, _none_left, context=self.context, count=0, known=known)
         if found is not None and found.name is not None:
-            return replace(check, diagnosis=str(found))
+            return replace(check, diagnosis=str(found), mistakes=found.mistakes)
         return self.in_places(check, claimed, known[-1])
 
     def in_full(self, check: Check, claimed: Array) -> Check:
         """Every element measured: which are wrong, and what turns the right ones into them."""
-        right, bounds = measure_all(claimed, self.probe, size=self.trial.size())
+        points = max(p for p in SHORTER if (p - 1) * claimed.size <= self.budget)
+        right, bounds = measure_all(claimed, partial(self.probe, points=points), size=self.trial.size())
         allowed = bounds + self.trial.claim.rounding[self.channel]
         wrong = ~(np.abs(claimed - right) <= allowed)
         if not wrong.any():
@@ -67,7 +70,8 @@ class Autopsy:
         found = diagnose(claimed, right, bound=allowed, context=self.context)
         worst = Element(at, float(claimed[at]), float(right[at]), float(bounds[at]))
         indices = tuple(tuple(int(k) for k in index) for index in np.argwhere(wrong))
-        return replace(self.with_worst(check, worst), wrong=indices, diagnosis=str(found) if found else None)
+        check = replace(self.with_worst(check, worst, points), wrong=indices)
+        return replace(check, diagnosis=str(found), mistakes=found.mistakes) if found else check
 
     def in_places(self, check: Check, claimed: Array, known: tuple[Array, float, float]) -> Check:
         """Wrong elements by halving; where they are everywhere, that."""
@@ -88,34 +92,32 @@ class Autopsy:
         check = replace(check, wrong=tuple(e.index for e in located.elements), diagnosis=said)
         return self.with_worst(check, located.elements[0])
 
-    def with_worst(self, check: Check, element: Element) -> Check:
+    def with_worst(self, check: Check, element: Element, points: int = 5) -> Check:
         """The check with its worst element, analytic beside numeric."""
-        numeric = Estimate(
-            element.value, element.bound, "spectral", points=5, step=self.trial.step / 2**SHORTER
-        )
+        step = self.trial.step / 2 ** SHORTER[points]
+        numeric = Estimate(element.value, element.bound, "spectral", points=points, step=step)
         own = float(self.trial.claim.rounding[self.channel][element.index])
         return replace(
             check, worst=Worst(element.index, element.claimed, own, numeric, self.trial.labels[self.channel])
         )
 
-    def probe(self, direction: Array) -> tuple[Array, float, float]:
+    def probe(self, direction: Array, points: int = 5) -> tuple[Array, float, float]:
         """A quick derivative: the direction taken, its value, and its bound with the claim's rounding."""
         trial = self.trial
         cotangent = trial.cotangents[self.channel : self.channel + 1]
         line = FieldLine(trial.function, trial.point, direction, cotangent, centre=trial.centre)
-        exponent = max(trial.exponent - SHORTER, line.limits[0])
-        nodes = chebyshev(5, line.grid)
+        exponent = max(trial.exponent - SHORTER[points], line.limits[0])
+        nodes, half = chebyshev(points, line.grid), line.grid * 2.0**exponent
         samples = [line.sample(p, exponent) for p in nodes.positions]
         trial.evaluations += line.evaluations
         self.budget -= line.evaluations
-        half = line.grid * 2.0**exponent
         values = np.array([s.values[0] for s in samples])
         slope = float(nodes.slopes[-1] @ values) / half
-        coarse = float(values[0] - values[-1]) / (2 * half)
+        coarse = float(nodes.slopes[(points + 1) // 2] @ values) / half
         noise = NORMAL * max(float(s.floor[0]) for s in samples) * float(nodes.slope_norms[-1]) / half
         taken = line.steps.taken(exponent)
         own = trial.claim.along(taken, self.channel)[1]
-        return taken, slope, noise + SETTLED * abs(slope - coarse) + own
+        return taken, slope, noise + SETTLED[points] * abs(slope - coarse) + own
 
 
 def _none_left(direction: Array) -> tuple[float, float]:

@@ -18,7 +18,8 @@ from gradcheck.arguments import (
     positive,
     real_arrays,
 )
-from gradcheck.task import Task
+from gradcheck.estimate import Array
+from gradcheck.task import Suspects, Task
 from gradcheck.verdict import Check
 
 Function = Callable[..., Any]
@@ -44,6 +45,10 @@ def check_vjp(
     only: Sequence[int] | None = None,
     finer: Any = None,
     exhibit: int = 0,
+    factors: Mapping[str, Array | float] | None = None,
+    suspects: Suspects | None = None,
+    locate: int | None = None,
+    explain: bool = True,
 ) -> Check:
     """Whether `vjp` is the pullback of `f` at `inputs`, for each input by itself.
 
@@ -81,6 +86,16 @@ def check_vjp(
         Numbers by which a mistaken gradient may be off (the n of a pooling), for the diagnosis.
     only : sequence of int, optional
         Inputs to probe, all by default. What is said of one does not depend on which others are probed.
+    factors : mapping of name to ndarray or float, optional
+        What a mistaken gradient may lack or have once too often (f', β), for the diagnosis.
+    suspects : callable, optional
+        suspects(name of an input, cotangent) -> iterable of `gradcheck.turns.Suspect`: other ways in which
+        its gradient is got wrong, for the diagnosis.
+    locate : int, optional
+        Calls of f that a failing input may cost beyond, to find out where it is wrong; by default what is left
+        of `budget`. Passing costs none of them.
+    explain : bool
+        Whether a failure is looked into, for where it is wrong and what the mistake looks like.
     strict : bool
         Whether sharing memory with an argument is a failure rather than a note.
     finer : dtype, optional
@@ -114,7 +129,13 @@ def check_vjp(
     one_of(method, METHODS, "check_vjp", "method")
     not_negative(seed, "check_vjp", "seed")
     not_negative(exhibit, "check_vjp", "exhibit")
-    for name, value in (("wanted", wanted), ("aim", aim), ("budget", budget), ("directions", directions)):
+    for name, value in (
+        ("wanted", wanted),
+        ("aim", aim),
+        ("budget", budget),
+        ("directions", directions),
+        ("locate", locate),
+    ):
         if value is not None:
             positive(value, "check_vjp", name)
     task = Task(
@@ -132,6 +153,10 @@ def check_vjp(
         only=_probed(only, len(arrays)),
         finer=finer_than(finer, arrays, "check_vjp"),
         exhibit=exhibit,
+        factors=factors or {},
+        suspects=suspects,
+        locate=locate,
+        explain=explain,
     )
     with np.errstate(all="ignore"):  # a caller who makes errors of warnings gets the same verdict
         return task.check(cotangent, linear, conduct, strict)

@@ -11,14 +11,27 @@ import numpy as np
 
 from gradcheck.estimate import Array
 from gradcheck.mistakes import LOOSE, MISTAKES, Mistake
-from gradcheck.turns import Clues, Context, Map, Turn, box, on_border
+from gradcheck.turns import Clues, Context, Map, Suspect, Turn, box, on_border
 
 DIGITS = 6.0
 """Decimal digits in which a mistake's prediction must agree, over all elements or probes together. A wrong
 one agrees in d digits by chance with probability 10^−d, and up to a few hundred are tried."""
 
+CLOSE = 1e-10
+"""How well two float64 programs of one gradient agree, relative to its size: rounding of thousands of terms
+with room to spare. What differs by less is the same."""
+
+DIRECTIONS = 3
+"""Directions along which a suspect has to agree; in float16 each tells no more than three digits."""
+
+SHOWN = 2
+"""Ties that a sentence mentions."""
+
 EPS = float(np.finfo(np.float64).eps)
 TINY = float(np.finfo(np.float64).tiny)
+
+UNKNOWN = "no single known mistake explains it"
+NOT_ZERO = ("not zero", "not zero, where the right gradient is zero everywhere")
 
 Probe = tuple[Array, float, float]
 """A direction, the right derivative along it, and its bound."""
@@ -30,20 +43,28 @@ class Diagnosis:
 
     Parameters
     ----------
-    name : str or None
-        Of the mistake (`mistakes.MISTAKES`, `mistakes.LOOSE`); None where no single one explains it.
     sentence : str
         What the claimed gradient looks like, or where it is wrong.
-    ties : tuple of str
-        The sentences of other mistakes that explain the same numbers.
+    mistakes : tuple of (name, sentence)
+        Every known mistake that explains the numbers (`mistakes.MISTAKES`, `mistakes.LOOSE`, the operation's
+        suspects), the simplest first; none where no single one does.
     """
 
-    name: str | None
     sentence: str
-    ties: tuple[str, ...] = ()
+    mistakes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str | None:
+        """Of the simplest mistake that explains it; None where none does."""
+        return self.mistakes[0][0] if self.mistakes else None
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """The sentences of other mistakes that explain the same numbers."""
+        return tuple(dict.fromkeys(s for _, s in self.mistakes[1:] if s != self.sentence))
 
     def __str__(self) -> str:
-        return self.sentence + "".join(f"; or {tie}" for tie in self.ties)
+        return self.sentence + "".join(f"; or {tie}" for tie in self.ties[:SHOWN])
 
 
 class _Evidence(Protocol):
@@ -81,12 +102,12 @@ def diagnose(
         return None
     evidence = _Measured(claimed, right, bound)
     if np.all(np.abs(right) <= bound) and evidence.clearly(wrong) >= DIGITS:
-        return Diagnosis("not zero", "not zero, where the right gradient is zero everywhere")
+        return _named([NOT_ZERO, *_suspected(Clues(claimed, context or Context()))])
     if np.isfinite(claimed).all():
         found = _explain(Clues(claimed, context or Context(), right, wrong), evidence)
         if found is not None:
             return found
-    return Diagnosis(None, f"no single known mistake explains it; {_place(wrong)}")
+    return Diagnosis(f"{UNKNOWN}; {_place(wrong)}")
 
 
 def diagnose_by_probes(
@@ -123,17 +144,41 @@ def diagnose_by_probes(
         found = _explain(Clues(claimed, context or Context()), _Probed(claimed, probes))
         if found is not None:
             return found
-    return Diagnosis(None, "no single known mistake that can be undone explains it")
+    return Diagnosis("no single known mistake that can be undone explains it")
+
+
+def _named(mistakes: Sequence[tuple[str, str]]) -> Diagnosis:
+    return Diagnosis(mistakes[0][1], tuple(mistakes))
 
 
 def _explain(clues: Clues, evidence: _Evidence) -> Diagnosis | None:
-    for table, with_ties in ((MISTAKES, True), (LOOSE, False)):
-        found = list(_fitting(table, clues, evidence))
-        if found:
-            (name, sentence), *ties = found
-            others = tuple(dict.fromkeys(s for _, s in ties if s != sentence)) if with_ties else ()
-            return Diagnosis(name, sentence, others)
-    return None
+    """The plainest first; a looser one, which may fit by its free number, only where no other does."""
+    found = [*_fitting(MISTAKES, clues, evidence), *_suspected(clues)]
+    found = found or list(_fitting(LOOSE, clues, evidence))[:1]
+    return _named(found) if found else None
+
+
+def _suspected(clues: Clues) -> Iterator[tuple[str, str]]:
+    """Suspects whose gradient is the claimed one along a few directions: no element has to be measured."""
+    rng = np.random.default_rng(0)
+    directions = [rng.standard_normal(clues.claimed.shape) for _ in range(DIRECTIONS)]
+    with np.errstate(all="ignore"):
+        for suspect in clues.context.suspects:
+            if _digits_along(clues, suspect, directions) >= DIGITS:
+                yield suspect.name, suspect.sentence
+
+
+def _digits_along(clues: Clues, suspect: Suspect, directions: Sequence[Array]) -> float:
+    """Digits in which a suspect agrees with the claim; −1 at the first direction along which it does not."""
+    digits = 0.0
+    for direction in directions:
+        terms = clues.claimed * direction
+        size = _norm(terms)
+        allowed = CLOSE * size + 3 * _norm(clues.context.rounding * direction)
+        if not abs(suspect.slope(direction) - float(np.sum(terms))) <= allowed or size == 0:
+            return -1.0
+        digits += max(0.0, float(np.log10(size / max(allowed, TINY))))
+    return digits
 
 
 def _fitting(table: Iterable[Mistake], clues: Clues, evidence: _Evidence) -> Iterator[tuple[str, str]]:

@@ -137,13 +137,23 @@ class _Trial:
         only = None if names == judged else tuple(judged.index(name) for name in names)
         options = {"linear_in": linear, "names": judged} | ({} if only is None else {"only": only})
         try:
-            check = judge(held.forward, held.vjp, held.free, seed=self.seed, **options)
+            check = judge(held.forward, held.vjp, held.free, seed=self.seed, **options, **self.clues())
         except NotOffered:
             return dict.fromkeys(names)
         except Exception as error:  # the judge's own as well: one row in error, and the rest goes on
             said = str(error) if isinstance(error, TargetRaised) else f"the judge raised {in_words(error)}"
             return {name: _error(self.subject(name), said) for name in names}
         return self._by_input(check, names, held.missing)
+
+    def clues(self) -> dict[str, Any]:
+        """What the operation knows of its mistakes, for the diagnosis of a failure."""
+        options, found = self.case.arguments(), dict[str, Any]()
+        values = dict(zip(self.case.shapes, self.values, strict=True))
+        if self.operation.sizes:
+            found["sizes"] = {name: options[name] for name in self.operation.sizes}
+        if (suspects := self.operation.suspects) is not None:
+            found["suspects"] = lambda name, cotangent: suspects(name, cotangent, values, options)
+        return found
 
     def subject(self, name: str) -> str:
         """What is derived by what, for a report."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from gradcheck.case import Case
 from gradcheck.estimate import Array
+from gradcheck.turns import Suspect
 
 CATALOGUES = "gradcheck.catalogues"
 """The entry point group: each entry is a function that returns a mapping of name to `Operation`."""
@@ -90,6 +91,10 @@ def _never_linear(options: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
 
+Suspects = Callable[[str, Array, Mapping[str, Array], Mapping[str, Any]], Iterable[Suspect]]
+"""suspects(input, cotangent, inputs, options): in what ways the gradient of one input is got wrong."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """A named differentiable function: what it computes, where it stands in the notes, and cases for it.
@@ -115,6 +120,10 @@ class Operation:
         For each convention that a target may declare, its possible values; the first is the catalogue's.
     linear_in : callable (options) -> tuple of str
         Inputs in which it is affine with the others fixed, and integers give integers: exact evidence.
+    suspects : callable (input, cotangent, inputs, options) -> iterable of Suspect, optional
+        What the gradient of an input becomes by the mistakes that this operation invites.
+    sizes : tuple of str
+        Options that are a size by which, squared or not, a gradient may be off.
 
     Examples
     --------
@@ -135,6 +144,8 @@ class Operation:
     options: Mapping[str, str] = field(default_factory=dict)
     conventions: Mapping[str, Mapping[str, Convention]] = field(default_factory=dict, repr=False)
     linear_in: Callable[[Mapping[str, Any]], tuple[str, ...]] = field(default=_never_linear, repr=False)
+    suspects: Suspects | None = field(default=None, repr=False)
+    sizes: tuple[str, ...] = ()
 
     def row(self, name: str) -> str:
         """The row of the certificate in which an input is counted: its name without the number of its copy.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,11 +21,14 @@ from gradcheck.number import finfo
 from gradcheck.probes import exact
 from gradcheck.surroundings import calls_of, disturbed, settled, surroundings
 from gradcheck.trial import Claim, Trial
-from gradcheck.turns import Context
+from gradcheck.turns import Context, Suspect
 from gradcheck.verdict import Budget, Check, Comparison, Verdict, Worst, budget_of, decide, resolution_of
 
 #: Chance to miss up to which whole numbers alone are evidence enough.
 RARE = 1e-6
+
+Suspects = Callable[[str, Array], Iterable[Suspect]]
+"""suspects(name of an input, cotangent): ways in which its gradient is got wrong."""
 
 #: Cotangents read off the same samples, and how they are called in reports.
 LABELS = ("dense", "sparse", "one element")
@@ -51,6 +54,10 @@ class Task:
     only: tuple[int, ...] | None = None
     fine: Array | None = None
     exhibit: int = 0
+    factors: Mapping[str, Array | float] = field(default_factory=dict)
+    suspects: Suspects | None = None
+    locate: int | None = None
+    explain: bool = True
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
         """Form and conduct first, then every input by itself; the gravest of their verdicts.
@@ -250,8 +257,8 @@ class Task:
         if verdict is Verdict.PASS:
             return self.elsewhere(trial, told, i)
         channel = LABELS.index(worst.cotangent)
-        if verdict is Verdict.FAIL:
-            told = self.opened(trial, told, channel)
+        if verdict is Verdict.FAIL and self.explain:
+            told = self.opened(trial, told, i, channel)
         return self.shown(trial, told, channel) if self.exhibit else told
 
     def elsewhere(self, trial: Trial, passed: Check, i: int) -> Check:
@@ -309,12 +316,21 @@ class Task:
         self.fine = fine
         return fine
 
-    def opened(self, trial: Trial, failed: Check, channel: int) -> Check:
+    def opened(self, trial: Trial, failed: Check, i: int, channel: int) -> Check:
         """The failed check with where it is wrong and what the mistake looks like."""
-        others = {n: c.gradients[channel] for n, c in self.claimed.items() if c is not trial.claim}
-        context = Context(trial.cotangents[channel], trial.point, others, sizes=self.sizes, factors={})
-        report = Autopsy(trial, context, channel, self.budget - trial.evaluations - 1).report(failed)
-        return replace(report, evaluations=trial.evaluations)
+        cotangent = trial.cotangents[channel]
+        context = Context(
+            cotangent,
+            trial.point,
+            {n: c.gradients[channel] for n, c in self.claimed.items() if c is not trial.claim},
+            factors=self.factors,
+            sizes=self.sizes,
+            suspects=tuple(self.suspects(self.names[i], cotangent) if self.suspects else ()),
+            rounding=trial.claim.rounding[channel],
+        )
+        left = self.budget - trial.evaluations - 1
+        budget = left if self.locate is None else max(left, self.locate)
+        return replace(Autopsy(trial, context, channel, budget).report(failed), evaluations=trial.evaluations)
 
     def whole(self, parts: tuple[Check, ...], faults: list[conduct_of.Fault]) -> Check:
         """All inputs together: the gravest verdict, the coarsest resolution."""

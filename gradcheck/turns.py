@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations, permutations
@@ -13,6 +13,29 @@ import numpy as np
 from gradcheck.estimate import Array
 
 Map = Callable[[Array], Array]
+
+
+class Suspect(NamedTuple):
+    """A mistake of one operation, known by what the gradient becomes under it.
+
+    Parameters
+    ----------
+    name : str
+        Of the mistake, the same for every way of making it.
+    sentence : str
+        What was claimed then, in words.
+    slope : callable
+        slope(direction) -> ⟨the mistaken gradient, direction⟩, to the last digits of float64.
+
+    Examples
+    --------
+    >>> Suspect("offset", "the inputs plus one", lambda v: float(np.sum(v))).slope(np.ones(3))
+    3.0
+    """
+
+    name: str
+    sentence: str
+    slope: Callable[[Array], float]
 
 
 @dataclass(frozen=True)
@@ -31,6 +54,10 @@ class Context:
         What the right gradient may lack or have once too often: f', β.
     sizes : mapping of name to int
         What it may be multiplied or divided by, squared or not: the n of a pooling.
+    suspects : sequence of Suspect
+        What else may have gone wrong, in the terms of the operation.
+    rounding : ndarray, shape of the gradient, or 0
+        How much of each element of the claim may be rounding.
     """
 
     cotangent: Array | None = None
@@ -38,6 +65,8 @@ class Context:
     gradients: Mapping[str, Array] = field(default_factory=dict)
     factors: Mapping[str, Array | float] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    suspects: Sequence[Suspect] = ()
+    rounding: Array | float = 0.0
 
 
 class Clues(NamedTuple):

@@ -169,8 +169,9 @@ class Check:
     `resolution` is the smallest error that would have been seen, relative to the norm of the gradient that
     was checked (0 where the evidence is exact); `miss_probability` is the chance that an error of twice the
     wanted resolution escapes the random directions. `wrong` lists the elements that were found to be wrong,
-    `parts` holds one Check for each input (check_vjp), `budget` the two parts of the resolution, `exhibit` what
-    plots show, where that was asked for.
+    `mistakes` the (name, sentence) of every known mistake that explains it, the likeliest first, `parts` holds
+    one Check for each input (check_vjp), `budget` the two parts of the resolution, `exhibit` what plots show,
+    where that was asked for.
 
     Examples
     --------
@@ -200,6 +201,7 @@ class Check:
     zero_everywhere: bool = field(default=False)
     budget: Budget | None = None
     exhibit: Exhibit | None = field(default=None, repr=False)
+    mistakes: tuple[tuple[str, str], ...] = ()
 
     @property
     def passed(self) -> bool:
