@@ -39,7 +39,8 @@ def certify(
     """The certificate of an implementation; Ctrl-C ends it early, with what is done.
 
     Each operation is judged in the order of blame: its forward against the catalogue's naive one, then its
-    vjp against the derivative of its own forward (of the naive one where it offers none).
+    vjp against the derivative of its own forward (where that is wrong or missing, of the naive one as well),
+    then its conduct; where it fails, whether another declaration of its conventions would make it right.
 
     Parameters
     ----------
@@ -101,6 +102,7 @@ def certify(
         complete=complete,
         seconds=time.perf_counter() - started,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=(*target.notes, *ledger.beside()),
     )
 
 

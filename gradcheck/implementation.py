@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gradcheck.importing import TargetError, imported
+from gradcheck.hosting import Host
+from gradcheck.importing import TargetError, imported, in_words
 from gradcheck.operation import Convention, Operation, nearest
 
 _MARK = "__gradcheck_implements__"
@@ -26,14 +27,18 @@ class Offer:
 
 @dataclass(frozen=True)
 class Implementation:
-    """The code under test: a name, a version where it has one, and its offers by operation."""
+    """The code under test: a name, a version where it has one, and its offers by operation.
+
+    `notes` tell what it did when it was imported, beside being imported.
+    """
 
     name: str
     offers: Mapping[str, Offer]
     version: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-def implements(operation_name: str, **conventions: str) -> Callable[[_Class], _Class]:
+def implements(operation_name: str, **conventions: str | int) -> Callable[[_Class], _Class]:
     """Decorator of a class with static `forward` and/or `vjp`, for the operation of this name.
 
     Conventions that differ from the catalogue's are declared, not rewritten: kernel="correlation".
@@ -63,7 +68,7 @@ def implements(operation_name: str, **conventions: str) -> Callable[[_Class], _C
                 "  at least one of the two must be a static method"
             )
         marks = vars(cls).get(_MARK, ())
-        setattr(cls, _MARK, (*marks, (operation_name, dict(conventions))))
+        setattr(cls, _MARK, (*marks, (operation_name, {k: str(v) for k, v in conventions.items()})))
         return cls
 
     return mark
@@ -153,9 +158,10 @@ def load(target: Any, catalogue: Mapping[str, Operation]) -> Implementation:
     """
     if isinstance(target, Implementation):
         return target
-    thing = imported(target) if isinstance(target, str) else target
+    host = Host()
+    thing = imported(target, host) if isinstance(target, str) else target
     name = target if isinstance(target, str) else getattr(thing, "__name__", type(thing).__name__)
-    offers = offered_by(thing, catalogue)
+    offers = _asked(thing, name, catalogue, host)
     if not offers:
         raise TargetError(
             f"target: {name} offers none of the catalogue's operations\n"
@@ -164,7 +170,21 @@ def load(target: Any, catalogue: Mapping[str, Operation]) -> Implementation:
         )
     for offer in offers.values():
         _check_declared(offer, catalogue)
-    return Implementation(name, offers, _version(thing))
+    return Implementation(name, offers, _version(thing), host.notes)
+
+
+def _asked(thing: Any, name: str, catalogue: Mapping[str, Operation], host: Host) -> dict[str, Offer]:
+    """What the target offers; asking runs its code too, where attributes are made when they are looked at."""
+    try:
+        with host.visit():
+            return offered_by(thing, catalogue)
+    except (TargetError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise TargetError(
+            f"target: {name} cannot be asked what it offers\n  looking at its names raised {in_words(error)}\n"
+            f"  wanted an object with attributes named after operations: {', '.join(catalogue)}"
+        ) from error
 
 
 def _public(thing: Any) -> str:

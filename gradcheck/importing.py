@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from gradcheck.hosting import Host
 from gradcheck.operation import nearest
 
 
@@ -19,10 +20,23 @@ class TargetError(Exception):
     """A target that cannot be loaded, or that declares what nobody knows."""
 
 
-def imported(target: str) -> Any:
-    """The module, or the object inside it, that a string names."""
+def imported(target: str, host: Host | None = None) -> Any:
+    """The module, or the object inside it, that a string names.
+
+    Parameters
+    ----------
+    target : str
+    host : Host, optional
+        Keeps what it prints, and notes what it changes.
+
+    Raises
+    ------
+    TargetError
+        When there is none, or it raises or exits when it is imported.
+    """
     place, path = _split(target)
-    module = _run(_from_file if place.endswith(".py") else _from_name, place)
+    with (host := host or Host()).stay():
+        module = _run(_from_file if place.endswith(".py") else _from_name, place, host)
     thing: Any = module
     for part in filter(None, path.split(".")):
         if not hasattr(thing, part):
@@ -75,14 +89,15 @@ def _from_file(name: str) -> ModuleType:
     return module
 
 
-def _run(importer: Callable[[str], ModuleType], place: str) -> ModuleType:
+def _run(importer: Callable[[str], ModuleType], place: str, host: Host) -> ModuleType:
     try:
-        return importer(place)
-    except TargetError:
+        with host.visit():
+            return importer(place)
+    except (TargetError, KeyboardInterrupt):
         raise
     except ModuleNotFoundError as error:
         raise TargetError(_missing(place, error)) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit, and what test frameworks raise beside Exception
         raise TargetError(
             f"target: {place} cannot be imported\n  it raised {in_words(error)}\n  at {_last_line(error)}"
         ) from error

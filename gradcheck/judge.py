@@ -7,15 +7,28 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from gradcheck.blame import blamed, told
 from gradcheck.case import Case
 from gradcheck.certificate import gravest
 from gradcheck.check import check_vjp
 from gradcheck.estimate import Array
 from gradcheck.forward import check_forward
+from gradcheck.hosting import Host
 from gradcheck.implementation import Offer
 from gradcheck.importing import in_words
 from gradcheck.operation import Operation
-from gradcheck.translation import NotOffered, TargetRaised, as_tuple, guarded, is_exact, translated
+from gradcheck.properties import Subject, faults
+from gradcheck.translation import (
+    NotOffered,
+    TargetRaised,
+    as_tuple,
+    guarded,
+    is_exact,
+    restated,
+    translated,
+)
 from gradcheck.verdict import Check, Verdict
 
 FORWARD = "forward"
@@ -44,8 +57,13 @@ def judge_case(
     seed: int,
     judge: Judge = CERTIFYING,
     only: Container[str] | None = None,
+    explain: bool = True,
 ) -> Found:
     """What one case says of the forward and of each judged input.
+
+    Blame in order: the forward against the naive one; each gradient against the derivative of its own
+    forward and, where the values of the two differ, of the naive one as well (where they agree to the last
+    digits, at random points, so do their derivatives); then what needs all of these to be right.
 
     Parameters
     ----------
@@ -59,23 +77,29 @@ def judge_case(
         `check_vjp`, as strict as certificates are.
     only : container of str, optional
         Rows to judge, all by default; what is said of one does not depend on the others.
+    explain : bool
+        Whether a wrong forward's check is to say what the gradients tell of it.
     """
-    theirs = translated(offer, operation)
-    trial = _Trial(
-        operation,
-        guarded(theirs.forward, "the forward"),
-        guarded(theirs.vjp, "the vjp"),
+    host = Host()
+    with host.stay():
+        trial = _trial(operation, offer, case, values, seed, host)
+        found = trial.found(judge, only, explain)
+    return {row: check and replace(check, notes=(*check.notes, *host.notes)) for row, check in found.items()}
+
+
+def _trial(
+    operation: Operation, offer: Offer, case: Case, values: Sequence[Array], seed: int, host: Host
+) -> _Trial:
+    theirs = translated(offer, operation, tuple(case.shapes))
+    return _Trial(
+        restated(operation, offer),
+        guarded(theirs.forward, "the forward", host),
+        guarded(theirs.vjp, "the vjp", host),
         case,
         tuple(values),
         exact=case.kind == "integers" and is_exact(offer, operation),
         seed=seed,
     )
-    found: Found = {FORWARD: trial.forward_check()} if only is None or FORWARD in only else {}
-    everything = only is None or CONDUCT in only
-    asked = [name for name in case.judged if everything or operation.row(name) in (only or ())]
-    for name, check in trial.vjp_checks(tuple(asked), judge).items():
-        _keep(found, operation.row(name), check)
-    return found
 
 
 def _keep(found: Found, row: str, check: Check | None) -> None:
@@ -127,11 +151,51 @@ class _Trial:
         except TargetRaised as error:
             return _error(self.operation.name, str(error))
 
-    def vjp_checks(self, names: tuple[str, ...], judge: Judge) -> Found:
-        """The gradients of these inputs against the derivative of the target's forward, or the naive one."""
+    def found(self, judge: Judge, only: Container[str] | None, explain: bool) -> Found:
+        """Every row that is asked for, in the order of blame."""
+        value = self.forward_check()
+        wrong = value is not None and not value.passed
+        everything = only is None or CONDUCT in only or (wrong and explain and FORWARD in only)
+        rows = {name: self.operation.row(name) for name in self.case.judged}
+        asked = tuple(name for name, row in rows.items() if everything or row in (only or ()))
+        gradients: Found = {}
+        for name, check in self.vjp_checks(asked, judge, value).items():
+            _keep(gradients, rows.get(name, name), check)
+        if value is not None and wrong and explain:
+            value = told(value, [check for row, check in gradients.items() if check and row != CONDUCT])
+        if everything and (value is None or not wrong):
+            gradients |= self.conduct(gradients)
+        return {
+            row: check for row, check in ({FORWARD: value} | gradients).items() if only is None or row in only
+        }
+
+    def vjp_checks(self, names: tuple[str, ...], judge: Judge, value: Check | None) -> Found:
+        """The gradients of these inputs against the derivatives of the target's forward and the naive one.
+
+        Parameters
+        ----------
+        names : tuple of str
+        judge : callable
+        value : Check or None
+            What was said of the target's forward; None where it has none for this case.
+        """
         if self.vjp is None or not names:
             return dict.fromkeys(names)
-        forward, judged = self.forward or self.operation.forward, self.case.judged
+        if value is None:
+            return self.against(self.operation.forward, names, judge)
+        if self.forward is not None and value.passed:
+            return self.against(self.forward, names, judge)
+        naive = self.against(self.operation.forward, names, judge)
+        own: Found = {}
+        if self.forward is not None and value.worst is not None:  # it has the form of an output
+            own = self.against(self.forward, names, judge)
+        rows = dict.fromkeys((*naive, *(CONDUCT for found in (own,) if CONDUCT in found)))
+        return {name: blamed(own.get(name), naive.get(name)) for name in rows}
+
+    def against(self, forward: Callable[..., Any], names: tuple[str, ...], judge: Judge) -> Found:
+        """The gradients of these inputs against the derivative of this forward."""
+        assert self.vjp is not None
+        judged = self.case.judged
         held = _Held(forward, self.vjp, tuple(self.case.shapes), judged, self.values, self.case.arguments())
         linear = tuple(i for i, name in enumerate(judged) if name in self.linear)
         only = None if names == judged else tuple(judged.index(name) for name in names)
@@ -154,6 +218,41 @@ class _Trial:
         if (suspects := self.operation.suspects) is not None:
             found["suspects"] = lambda name, cotangent: suspects(name, cotangent, values, options)
         return found
+
+    def conduct(self, gradients: Found) -> Found:
+        """A row for what all gradients together owe their caller; asked only where each by itself is right."""
+        judged = [check for check in gradients.values() if check is not None]
+        if self.vjp is None or not judged or not all(check.passed for check in judged):
+            return {}
+        try:
+            wrong = tuple(faults(self._properties(), self.seed))
+        except (NotOffered, TargetRaised):  # where only a part of the case is asked for
+            return {}
+        if not wrong:
+            return {}
+        first, *rest = wrong
+        check = _failed(f"{self.operation.name}, {CONDUCT}", first)
+        seen = replace(check, resolution=0.0, miss_probability=0.0, notes=tuple(rest), seed=self.seed)
+        return {CONDUCT: seen}
+
+    def _properties(self) -> Subject:
+        names, options = tuple(self.case.shapes), self.case.arguments()
+        output = np.asarray(self.operation.forward(*self.values, **options))
+        pullback = self.vjp
+
+        def vjp(cotangent: Any, *inputs: Any) -> list[Any]:
+            assert pullback is not None
+            given = as_tuple(pullback(cotangent, *inputs, **options))
+            return [g if name in self.case.judged else None for name, g in zip(names, given, strict=True)]
+
+        return Subject(
+            self.forward and partial(self.forward, **options),
+            vjp,
+            self.values,
+            names,
+            tuple(self.operation.row(name) in self.operation.batched for name in names),
+            np.asarray(np.random.default_rng(self.seed).standard_normal(output.shape)),
+        )
 
     def subject(self, name: str) -> str:
         """What is derived by what, for a report."""
@@ -197,11 +296,12 @@ class _Held:
         """The output at these judged inputs."""
         return self.operation(*self._all(free), **self.options)
 
-    def vjp(self, cotangent: Any, *free: Any) -> tuple[Any, ...]:
-        """The gradients of the judged inputs alone; all of what came where their number is wrong."""
-        given = as_tuple(self.pullback(cotangent, *self._all(free), **self.options))
-        if len(given) != len(self.names):
-            return given
+    def vjp(self, cotangent: Any, *free: Any) -> Any:
+        """The gradients of the judged inputs alone; what came where it is none for each, None included."""
+        answer = self.pullback(cotangent, *self._all(free), **self.options)
+        given = as_tuple(answer)
+        if answer is None or len(given) != len(self.names):
+            return answer
         picked = self._pick(given)
         self.nones.update(
             name for name, gradient in zip(self.judged, picked, strict=True) if gradient is None
@@ -217,8 +317,12 @@ class _Held:
 
 
 def _error(subject: str, reason: str) -> Check:
+    return replace(_failed(subject, reason), verdict=Verdict.ERROR)
+
+
+def _failed(subject: str, reason: str) -> Check:
     return Check(
-        verdict=Verdict.ERROR,
+        verdict=Verdict.FAIL,
         subject=subject,
         evidence="none",
         resolution=float("inf"),

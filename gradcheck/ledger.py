@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcheck.case import Case
 from gradcheck.certificate import Missing, Result, gravest
+from gradcheck.hosting import BESIDE
 from gradcheck.judge import Found
 from gradcheck.plan import Plan
 from gradcheck.session import Job, read_found, read_shown
 from gradcheck.tally import shown_pair, summed_up, unreached
 from gradcheck.verdict import Check, Verdict
+
+_WRONG = (Verdict.FAIL, Verdict.ERROR)
 
 CRASHES = 3
 """Cases of one operation that may end the target's process; those behind the last are not tried."""
@@ -55,6 +58,7 @@ class Ledger:
     plan: Plan
     entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
     shown: dict[tuple[str, str], tuple[Case, Check]] = field(default_factory=dict)
+    declared: dict[str, str | None] = field(default_factory=dict)
 
     def take(self, job: Job, came: dict[str, Any]) -> None:
         """Write down what came of a job."""
@@ -63,6 +67,8 @@ class Ledger:
             self.entries[job.operation, job.case.seed] = entry
         elif "shown" in came:
             self.shown[job.operation, job.row] = read_shown(came["shown"])
+        elif "declared" in came:
+            self.declared[job.operation] = came["declared"]
 
     # What is left to do
 
@@ -79,6 +85,8 @@ class Ledger:
 
     def needs(self, job: Job) -> bool:
         """Whether a job is still to be done."""
+        if job.kind == "declare":
+            return job.operation not in self.declared
         if job.kind != "judge" or job.case is None:
             return (job.operation, job.row) not in self.shown
         number = job.case.seed
@@ -98,11 +106,24 @@ class Ledger:
 
         Not where a case ended the process: each attempt would cost a process, or the time limit.
         """
-        return [
+        shows = [
             Job("show", operation, *_telling(row.judged), name)
             for name, row in self.rows(operation).items()
             if not row.passed and not row.crashed and (operation, name) not in self.shown
         ]
+        return shows + self._declarations(operation)
+
+    def _declarations(self, operation: str) -> list[Job]:
+        """Whether other conventions would fit, in the smallest and the largest cases that failed.
+
+        On a small one many conventions are the same.
+        """
+        rows = self.rows(operation).values()
+        bad = {case.seed: case for row in rows for case, check in row.judged if check.verdict in _WRONG}
+        if not bad or not self.plan.operations[operation].conventions or any(row.crashed for row in rows):
+            return []
+        smallest, *larger = sorted(bad.values(), key=lambda case: case.size)
+        return [Job("declare", operation, smallest, more=tuple(larger[:-4:-1]))]
 
     # What is known
 
@@ -132,9 +153,28 @@ class Ledger:
         for name, row in self.rows(operation).items():
             if row.judged:
                 show = self.shown.get((operation, name)) or _crash(row)
-                yield summed_up(operation, name, row.judged, row.skipped, show, untried)
+                result = summed_up(operation, name, row.judged, row.skipped, show, untried)
+                yield self._diagnosed(result)
             elif self.is_finished(operation) and not row.skipped:
                 yield unreached(operation, name)
+
+    def _diagnosed(self, result: Result) -> Result:
+        """A row that failed with the declaration that would have made it right, if one would."""
+        said = self.declared.get(result.operation)
+        return replace(result, diagnosis=said) if said and result.verdict in _WRONG else result
+
+    def beside(self) -> tuple[str, ...]:
+        """What the target did beside answering, each thing once for an operation."""
+        checks = (
+            (name, each) for name in self._begun() for row in self.rows(name).values() for each in row.judged
+        )
+        notes = [
+            f"{name}: {note}"
+            for name, (_, check) in checks
+            for note in check.notes
+            if note.startswith(BESIDE)
+        ]
+        return tuple(dict.fromkeys(notes))
 
     def not_offered(self) -> tuple[Missing, ...]:
         """Rows of the asked operations that the target leaves out; none that an interruption left out."""

@@ -75,16 +75,52 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Convention:
-    """One way in which an operation is written elsewhere, as linear maps of its inputs and its output.
+class Curve:
+    """A smooth map between the catalogue's array and the target's, with its pullback.
 
-    `exact` is False where a map rounds (a mean over 3×3), which leaves no bit-for-bit evidence.
+    Parameters
+    ----------
+    apply : callable (array, options) -> array
+        As a `Turn` has it.
+    pullback : callable (gradient, at, options) -> array
+        The gradient at the result of `apply` carried to its argument, which is `at`.
+    """
+
+    apply: Map
+    pullback: Callable[[Array, Array, Mapping[str, Any]], Array]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One way in which an operation is written elsewhere, as maps of its inputs and its output.
+
+    Parameters
+    ----------
+    meaning : str
+        For a reader of the catalogue.
+    inputs : mapping of str to Turn or Curve
+        By the input's row.
+    output : Turn or Curve, optional
+    exact : bool
+        False where a map rounds (a mean over 3×3), which leaves no bit-for-bit evidence.
+    held : mapping of str to value
+        Options that the target is not given, with the value at which the naive forward computes what the
+        target does: {"activation": "identity"} for one that ends at u.
+    naive : callable (*inputs, **options) -> array, optional
+        Stands in for the operation's forward, where this convention leaves another function to judge.
     """
 
     meaning: str
-    inputs: Mapping[str, Turn] = field(default_factory=dict)
-    output: Turn | None = None
+    inputs: Mapping[str, Turn | Curve] = field(default_factory=dict)
+    output: Turn | Curve | None = None
     exact: bool = True
+    held: Mapping[str, Any] = field(default_factory=dict)
+    naive: Callable[..., Any] | None = None
+
+    @property
+    def curved(self) -> bool:
+        """Whether a map is not linear."""
+        return any(isinstance(each, Curve) for each in (*self.inputs.values(), self.output))
 
 
 def _never_linear(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -124,6 +160,8 @@ class Operation:
         What the gradient of an input becomes by the mistakes that this operation invites.
     sizes : tuple of str
         Options that are a size by which, squared or not, a gradient may be off.
+    batched : tuple of str
+        Rows of inputs with independent patterns along their first axis; so has the output, or it is their sum.
 
     Examples
     --------
@@ -146,6 +184,7 @@ class Operation:
     linear_in: Callable[[Mapping[str, Any]], tuple[str, ...]] = field(default=_never_linear, repr=False)
     suspects: Suspects | None = field(default=None, repr=False)
     sizes: tuple[str, ...] = ()
+    batched: tuple[str, ...] = ()
 
     def row(self, name: str) -> str:
         """The row of the certificate in which an input is counted: its name without the number of its copy.

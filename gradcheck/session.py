@@ -6,13 +6,14 @@ data (`gradcheck.plain`), so that it may be done here, in a process of its own, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcheck.case import Case
 from gradcheck.implementation import load
 from gradcheck.judge import CERTIFYING, EXHIBITING, FORWARD, Found, Judge, judge_case
+from gradcheck.misdeclared import looks_like
 from gradcheck.operation import Operation
 from gradcheck.operation import operations as installed
 from gradcheck.plain import from_plain, to_plain
@@ -71,9 +72,12 @@ class Job:
     ----------
     kind : str
         "outline"; "judge": one case, all rows; "show": for a row that did not pass, the smallest case found
-        with the same verdict where it is wrong, and what plots show of it.
+        with the same verdict where it is wrong, and what plots show of it; "declare": whether another
+        declaration would make right the cases that failed.
     operation : str
     case : Case
+    more : tuple of Case
+        For "declare", further cases.
     known : Check
         What was said of the row in this case.
     row : str
@@ -84,6 +88,7 @@ class Job:
     case: Case | None = None
     known: Check | None = None
     row: str = ""
+    more: tuple[Case, ...] = ()
 
     def __str__(self) -> str:
         number = "" if self.case is None else f", case {self.case.seed}"
@@ -130,23 +135,56 @@ class Session:
         if job.kind == "judge":
             found = self.found(job.operation, job.case, self.setting.only)
             return {"found": {row: to_plain(check) for row, check in found.items()}}
+        if job.kind == "declare":
+            return {"declared": self._declared(job.operation, (job.case, *job.more), tell)}
         assert job.known is not None
         return {"shown": shown(*self._shown(job.operation, job.row, job.case, job.known, tell))}
 
     def found(
-        self, operation: str, case: Case, only: frozenset[str] | None, judge: Judge | None = None
+        self,
+        operation: str,
+        case: Case,
+        only: frozenset[str] | None,
+        judge: Judge | None = None,
+        *,
+        explain: bool = True,
+        conventions: Mapping[str, str] | None = None,
     ) -> Found:
-        """What one case says of each row."""
-        known = self.catalogue[operation]
+        """What one case says of each row; under other conventions than the target declares, where given."""
+        known, offer = self.catalogue[operation], self.target.offers[operation]
         return judge_case(
             known,
-            self.target.offers[operation],
+            offer if conventions is None else replace(offer, conventions=conventions),
             case,
             values_of(self.setting.seed, known, case),
             seed=seed_of(self.setting.seed, known, case.seed),
             judge=judge or self.setting.judge or CERTIFYING,
             only=only,
+            explain=explain,
         )
+
+    def _declared(self, operation: str, cases: Sequence[Case], tell: Tell) -> str | None:
+        """Which other declaration would make right what fails: a wrong one is the likeliest mistake of all.
+
+        Not asked where a forward is right as it is declared.
+        """
+
+        def right(conventions: Mapping[str, str]) -> bool:
+            tell("alive", None)
+            return all(self._is_right(operation, case, conventions) for case in cases)
+
+        values = [self.found(operation, case, frozenset({FORWARD}), explain=False)[FORWARD] for case in cases]
+        if all(value is not None and value.passed for value in values):
+            return None
+        return looks_like(self.catalogue[operation], self.target.offers[operation].conventions, right)
+
+    def _is_right(self, operation: str, case: Case, conventions: Mapping[str, str]) -> bool:
+        """Forward first, which is cheap; then the gradients."""
+        for only in (frozenset({FORWARD}), None):
+            found = self.found(operation, case, only, explain=False, conventions=conventions)
+            if any(check is not None and not check.passed for check in found.values()):
+                return False
+        return any(check is not None for check in found.values())
 
     def _shown(self, operation: str, row: str, case: Case, check: Check, tell: Tell) -> tuple[Case, Check]:
         if check.verdict in (Verdict.FAIL, Verdict.ERROR):
@@ -171,7 +209,7 @@ class Session:
         def fails(case: Case) -> bool:
             nonlocal least
             tell("alive", None)
-            again = self.found(operation, case, frozenset({row})).get(row)
+            again = self.found(operation, case, frozenset({row}), explain=False).get(row)
             if again is None or again.verdict is not check.verdict:
                 return False
             found[key(case)] = again
@@ -185,7 +223,10 @@ class Session:
             seed_of(self.setting.seed, self.catalogue[operation]),
         )
         case = smallest(strategy, fails, known, seed=seed, budget=SHRINKS)
-        return case, found[key(case)]
+        if row != FORWARD:
+            return case, found[key(case)]
+        # looked at once more, now for what the gradients say of it as well
+        return case, self.found(operation, case, frozenset({row})).get(row) or found[key(case)]
 
     def _exhibited(self, operation: str, row: str, case: Case, check: Check) -> Check:
         """The check with what plots need, from judging it once more.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gradcheck.case import Case
 from gradcheck.certificate import Result, gravest
 from gradcheck.estimate import Estimate
 from gradcheck.exhibit import Exhibit
+from gradcheck.hosting import BESIDE
 from gradcheck.plain import number
 from gradcheck.verdict import Check, Verdict
 
@@ -72,6 +74,9 @@ def summed_up(
 
 def _notes(checks: Sequence[Check]) -> tuple[str, ...]:
     """What the cases noted, each once by its first line, with the number of cases that did."""
+    checks = [
+        replace(each, notes=tuple(n for n in each.notes if not n.startswith(BESIDE))) for each in checks
+    ]
     said = [note for check in checks for note in check.notes]
     first = {note.partition("\n")[0]: note for note in reversed(said)}
     counts = Counter(line for check in checks for line in {note.partition("\n")[0] for note in check.notes})

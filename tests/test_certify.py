@@ -1,5 +1,6 @@
 import json
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,7 +144,8 @@ def test_the_edges_are_always_judged_and_the_regimes_counted():
         return Scale.vjp(cotangent, x, a, power=power)
 
     found = run(changed(vjp=vjp), examples=2)
-    assert set(seen) == {(1, 1), (5, 2)}
+    assert set(seen) >= {(1, 1), (5, 2)}
+    assert {size for size, power in seen if power == 1} == {1}
     assert found.coverage == {"scale": {"power 1": 1, "power 2": 1}}
 
 
@@ -165,15 +167,68 @@ def test_a_wrong_gradient_fails_its_own_row_alone_in_the_smallest_case():
     assert found.exit_status == 1
 
 
-def test_a_wrong_forward_fails_first_and_its_right_gradient_passes():
+def test_a_wrong_forward_fails_first_and_a_gradient_that_fits_it_is_that_of_the_wrong_function():
     wrong = changed(
         forward=lambda x, a, power: a * x**power + a,
         vjp=lambda c, x, a, power: (power * c * a * x ** (power - 1), np.sum(c * (x**power + 1))),
     )
     found = run(wrong)
-    assert [str(result.verdict) for result in found.results] == ["fail", "pass", "pass"]
+    assert [str(result.verdict) for result in found.results] == ["fail", "pass", "fail"]
     assert found.results[0].input == "forward"
     assert "differs from the naive one" in found.results[0].reason
+    said = "right gradient of the wrong function: of its own forward, which is wrong; they differ (fail in "
+    assert rows(found)["a"].reason.startswith(said)
+    assert rows(found)["x"].notes == ()  # the same for both functions
+    assert rows(found)["forward"].diagnosis is None
+
+
+def test_a_right_gradient_beside_a_wrong_forward_passes_and_says_whose_fault_it_is():
+    found = run(changed(forward=lambda x, a, power: a * x ** (power + 1)))
+    assert [str(result.verdict) for result in found.results] == ["fail", "pass", "pass"]
+    said = ("right gradient of the right function; its forward is wrong (in 12 of 12 cases)",)
+    assert rows(found)["x"].notes == rows(found)["a"].notes == said
+    alone = "its gradients are those of the operation: the mistake is in the forward alone"
+    assert rows(found)["forward"].diagnosis == alone
+    assert found.exit_status == 1
+
+
+def test_a_consistent_pair_of_another_function_is_told_in_the_forward_s_row_as_well():
+    wrong = changed(
+        forward=lambda x, a, power: 2 * a * x**power,
+        vjp=lambda c, x, a, power: tuple(2 * g for g in Scale.vjp(c, x, a, power=power)),
+    )
+    found = run(wrong)
+    assert [str(result.verdict) for result in found.results] == ["fail", "fail", "fail"]
+    assert rows(found)["forward"].diagnosis.startswith(
+        "the gradients are those of this forward: both compute"
+    )
+
+
+def test_a_gradient_of_neither_function_says_so():
+    wrong = changed(
+        forward=lambda x, a, power: 2 * a * x**power, vjp=lambda c, x, a, power: (3 * c, np.sum(c) * 5)
+    )
+    row = rows(run(wrong))["x"]
+    assert row.verdict is Verdict.FAIL
+    assert row.notes[0].startswith("nor is it the gradient of its own forward, which is wrong (in ")
+
+
+@pytest.mark.parametrize(
+    ("forward", "verdict", "reason"),
+    [
+        (lambda x, a, power: None, "fail", "the forward returned None, wanted real floating numbers"),
+        (lambda x, a, power: 1j * x, "fail", "the forward returned dtype complex128, wanted real"),
+        (lambda x, a, power: (a * x**power)[None], "fail", "the forward has shape (1, "),
+        (lambda x, a, power: "no", "fail", "the forward returned dtype <U2, wanted real floating numbers"),
+        (lambda x, a, power: 1 / 0, "error", "the forward raised ZeroDivisionError: division by zero"),
+    ],
+    ids=["None", "complex", "shape", "text", "raises"],
+)
+def test_a_forward_without_a_usable_output_leaves_the_gradient_to_the_naive_one(forward, verdict, reason):
+    found = run(changed(forward=forward))
+    assert [str(result.verdict) for result in found.results] == [verdict, "pass", "pass"]
+    assert reason in rows(found)["forward"].reason
+    assert rows(found)["x"].notes[0].startswith("right gradient of the right function; its forward is wrong")
 
 
 def test_a_vjp_without_a_forward_is_judged_against_the_naive_one():
@@ -255,10 +310,10 @@ def test_a_fault_of_no_single_input_has_a_row_of_its_own():
 
 
 def test_a_gradient_that_is_zero_everywhere_passes_and_says_so():
-    target = types.SimpleNamespace(
-        negate=types.SimpleNamespace(forward=lambda x: np.zeros(x.shape), vjp=lambda c, x: np.zeros(x.shape))
-    )
-    row = rows(run(target, ["negate"], examples=4))["x"]
+    nothing = types.SimpleNamespace(forward=lambda x: np.zeros(x.shape), vjp=lambda c, x: np.zeros(x.shape))
+    catalogue = {"negate": replace(NEGATE, forward=nothing.forward)}
+    found = certify(types.SimpleNamespace(negate=nothing), catalogue=catalogue, judge=stand_in, examples=4)
+    row = rows(found)["x"]
     assert row.verdict is Verdict.PASS
     assert row.zero_everywhere
     assert row.reason == "zero everywhere probed, in all 4 cases: proves little"
@@ -304,7 +359,7 @@ def interrupted_after(count):
 
 
 def test_an_interrupted_run_keeps_what_is_done_and_is_no_pass():
-    found = run(interrupted_after(4))
+    found = run(interrupted_after(20))
     assert not found.complete
     assert 0 < rows(found)["x"].cases < 12
     assert found.verdict is Verdict.INCONCLUSIVE

@@ -330,3 +330,47 @@ def test_conventions_leave_out_what_the_target_leaves_out():
 def test_one_bare_gradient_is_that_of_the_single_input():
     assert as_tuple(3.0) == (3.0,)
     assert as_tuple([1, 2]) == (1, 2)
+
+
+def test_a_gradient_that_does_not_fit_its_declared_layout_is_no_gradient():
+    offer = Offer("twice", forward, lambda cotangent, x: (2 * cotangent.T,), {"layout": "WH"})
+    (gradient,) = translated(offer, TWICE).vjp(X, X)
+    with pytest.raises(ValueError, match="wanted") as caught:
+        np.asarray(gradient)
+    assert str(caught.value) == "gradient.shape = (2, 3), wanted (3, 2) in the layout that it declares"
+
+
+def test_an_output_that_has_no_layout_is_left_to_the_judge():
+    for output in (None, np.zeros(3)):
+        offer = Offer("twice", lambda x, output=output: output, None, {"layout": "WH"})
+        turned = translated(offer, TWICE).forward(X)
+        assert turned is None if output is None else np.shape(turned) == (3,)
+
+
+def test_a_vjp_that_answers_none_at_all_is_passed_on_as_it_is():
+    assert translated(Offer("twice", None, lambda c, x: None, {"layout": "WH"}), TWICE).vjp(X, X) is None
+
+
+def test_a_target_that_raises_when_it_is_looked_at_is_one_message():
+    class Lazy:
+        @property
+        def twice(self):
+            raise OSError("no network")
+
+    assert message(Lazy()) == [
+        "target: Lazy cannot be asked what it offers",
+        "  looking at its names raised OSError: no network",
+        "  wanted an object with attributes named after operations: twice, thrice",
+    ]
+
+
+def test_what_a_target_does_when_it_is_imported_is_noted_and_put_back(folder, capsys):
+    write(folder, "my_target.py", "import numpy as np\nprint('hello')\nnp.seterr(all='raise')\n" + MODULE)
+    before = np.geterr()
+    assert load("my_target", CATALOGUE).notes == (
+        "the target changed how NumPy handles divide (warn → raise), over (warn → raise), under (ignore → raise), "
+        "invalid (warn → raise); put back",
+        "the target printed to standard output: 'hello'",
+    )
+    assert np.geterr() == before
+    assert capsys.readouterr().out == ""

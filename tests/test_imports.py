@@ -14,9 +14,11 @@ ROOT = Path(__file__).parents[1]
 HOUSE = (
     "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
     "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "surroundings", "conduct", "elsewhere",
+    "properties", "blame",
     "trial", "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
-    "plain", "case", "operation", "forward", "importing", "implementation", "translation", "environment",
-    "schemas", "writing", "certificate", "tally", "judge", "required", "strategies", "plan", "session", "ledger",
+    "plain", "case", "operation", "forward", "hosting", "importing", "implementation", "translation", "environment",
+    "schemas", "writing", "certificate", "tally", "judge", "required",
+    "misdeclared", "strategies", "plan", "session", "ledger",
     "execution", "certify", "report", "bench", "vectors", "frameworks", "cli", "pytest_plugin", "__init__", "__main__",
 )  # fmt: skip
 """A module of gradcheck imports only what stands before it; a folder stands as one, free inside.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import xml.etree.ElementTree as ET
+from functools import partial
 from importlib.metadata import entry_points
 
 import hypothesis.configuration
@@ -12,7 +13,9 @@ import pytest
 import gradcheck.pytest_plugin
 import gradcheck.strategies.drawing
 import reference.catalogue  # noqa: F401  imported here, so that no session inside this one imports it anew
+from gradcheck import session
 from gradcheck.certify import EXAMPLES, certify
+from gradcheck.check import check_vjp
 
 pytest_plugins = "pytester"
 
@@ -118,7 +121,7 @@ import numpy as np
 class tanh:
     @staticmethod
     def forward(u):
-        return np.tanh(u) + 1e-9 * np.sin(1e15 * u)
+        return np.tanh(u)
 
     @staticmethod
     def vjp(cotangent, u):
@@ -132,7 +135,9 @@ class sigmoid:
 """
 
 
-def test_what_is_inconclusive_or_in_error_fails_and_says_so(pytester):
+def test_what_is_inconclusive_or_in_error_fails_and_says_so(pytester, monkeypatch):
+    # no smooth function is too noisy for what a certificate wants to see: so want more than there are digits
+    monkeypatch.setattr(session, "CERTIFYING", partial(check_vjp, wanted=1e-20, strict=True))
     pytester.makepyfile(noisy=NOISY)
     few = ("--gradcheck-examples=2", "--gradcheck-operation=tanh", "--gradcheck-operation=sigmoid")
     done = pytester.runpytest("--gradcheck=noisy.py", *few, "-k", "u")

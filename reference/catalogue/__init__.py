@@ -53,6 +53,7 @@ def _operation(
         statements={each: (EQUATIONS | ERRATA)[each] for each in found},
         options=options or {},
         conventions=turns or {},
+        batched=tuple(each.name for each in inputs if each.axes[0] == "N"),
         linear_in=lambda given: linear if given.get("activation", "identity") == "identity" else (),
     )
 
@@ -82,6 +83,7 @@ _LAYERS = (
         "L1 L2 L3",
         cases.draw_error,
         cases.ERROR,
+        turns={"error": conventions.ERROR},
     ),
     _operation(
         "dense",
@@ -96,7 +98,7 @@ _LAYERS = (
         cases.DENSE,
         options=_ACTIVATION,
         linear=("x", "W", "b"),
-        turns={"weights": conventions.WEIGHTS},
+        turns={"weights": conventions.WEIGHTS, "activation": conventions.ACTIVATION},
     ),
     _operation(
         "upsample",
@@ -163,6 +165,7 @@ _LAYERS = (
             "kernel": conventions.KERNEL,
             "kernel_layout": conventions.KERNEL_LAYOUT,
             "maps_layout": conventions.maps_layout("x"),
+            "activation": conventions.ACTIVATION,
         },
     ),
     _operation(
@@ -174,7 +177,11 @@ _LAYERS = (
         cases.SUBSAMPLING,
         options=_FACTOR | _ACTIVATION,
         linear=("x", "beta", "b"),
-        turns={"maps_layout": conventions.maps_layout("x"), "pooling": conventions.SCALED_POOLING},
+        turns={
+            "maps_layout": conventions.maps_layout("x"),
+            "pooling": conventions.SCALED_POOLING,
+            "activation": conventions.ACTIVATION,
+        },
     ),
     _operation(
         "softmax",
@@ -183,6 +190,7 @@ _LAYERS = (
         "M2 M3 M5 E9",
         cases.draw_softmax,
         cases.SOFTMAX,
+        turns={"axis": conventions.AXIS},
     ),
     _operation(
         "combination",
@@ -198,7 +206,14 @@ _LAYERS = (
         cases.COMBINATION,
         options=_ACTIVATION,
         linear=("x", "k", "b"),
-        turns={"maps_layout": conventions.maps_layout("x")},
+        turns={
+            "kernel": conventions.KERNEL,
+            "kernel_layout": conventions.SHARED_KERNEL_LAYOUT,
+            "maps_layout": conventions.maps_layout("x"),
+            "weights": conventions.COMBINED,
+            "weights_layout": conventions.WEIGHTS_LAYOUT,
+            "activation": conventions.ACTIVATION,
+        },
     ),
     _operation(
         "sparsity",
@@ -208,6 +223,7 @@ _LAYERS = (
         cases.draw_sparsity,
         cases.SPARSITY,
         options={"lam": "λ, the weight of the penalty"},
+        turns={"weights": conventions.PENALISED, "weights_layout": conventions.WEIGHTS_LAYOUT},
     ),
     _operation(
         "network",
@@ -220,11 +236,14 @@ _LAYERS = (
             Input("beta", ("...",), "factors of subsampling layers"),
             Input("c", ("...",), "hidden weights of combination layers"),
             Input("W", ("...",), "weights of dense layers"),
-            Input("delta", ("...",), "perturbations added to each layer's u; their gradient is the notes' δ"),
+            Input(
+                "delta", ("N", "..."), "perturbations added to each layer's u; their gradient is the notes' δ"
+            ),
         ),
         "L1 L3 D3 D4 D6 C2 C4 C5 C6 C7 S2 S3 S4 S5 M4 M5 M6 P1 P3 P4 E2 E6",
         networks.draw_network,
         networks.NETWORK,
         options={"architecture": "one tuple for each layer, see the docstring of the naive forward"},
+        turns={"kernel": conventions.KERNEL, "weights": conventions.WEIGHTS},
     ),
 )

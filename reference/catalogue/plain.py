@@ -46,6 +46,26 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
+def sigmoid_slope(u: Array) -> Array:
+    """f'(u) = e / (1 + e)² with e = exp(−|u|) (A1): no digit is lost where 1 − f would lose all of them."""
+    small = np.exp(-np.abs(u))
+    return np.asarray(small / (1 + small) ** 2)
+
+
+def tanh_slope(u: Array) -> Array:
+    """1 − tanh(u)² = 4 e / (1 + e)² with e = exp(−2|u|) (A2)."""
+    return np.asarray(4 * sigmoid_slope(2 * np.asarray(u)))
+
+
+SLOPES: dict[str, Callable[[Array], Array]] = {
+    "identity": np.ones_like,
+    "sigmoid": sigmoid_slope,
+    "tanh": tanh_slope,
+    "scaled_tanh": lambda u: np.asarray(1.7159 * 2 / 3 * tanh_slope(np.asarray(u) * 2 / 3)),
+}
+"""f' of each activation, for targets that leave it to their caller."""
+
+
 def squared_error(y: Array, t: Array) -> Any:
     """E = ½ Σ_n Σ_k (t − y)² (L1); a number.
 
