@@ -14,6 +14,7 @@ from gradcheck.implementation import implements
 from gradcheck.operation import Operation, operation, operations
 from gradcheck.oracle import derivative, gradient, jacobian
 from gradcheck.pushforward import check_gradient, check_hvp, check_jvp
+from gradcheck.step import check_step
 from gradcheck.verdict import Check, GradientMismatch, InconclusiveCheck, Verdict
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "check_gradient",
     "check_hvp",
     "check_jvp",
+    "check_step",
     "check_vjp",
     "derivative",
     "gradient",

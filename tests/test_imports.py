@@ -16,6 +16,7 @@ HOUSE = (
     "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "surroundings", "conduct", "elsewhere",
     "properties", "blame",
     "trial", "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
+    "rates", "stepped", "missteps", "step",
     "plain", "case", "operation", "forward", "hosting", "importing", "implementation", "translation", "environment",
     "schemas", "writing", "certificate", "tally", "judge", "required",
     "misdeclared", "strategies", "plan", "session", "ledger",
