@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from gradcheck.built_in import Unavailable, module_of
 from gradcheck.hosting import Host
 from gradcheck.operation import nearest
 
@@ -34,7 +35,10 @@ def imported(target: str, host: Host | None = None) -> Any:
     TargetError
         When there is none, or it raises or exits when it is imported.
     """
-    place, path = _split(target)
+    try:
+        place, path = _split(module_of(target))
+    except Unavailable as error:
+        raise TargetError(str(error)) from error
     with (host := host or Host()).stay():
         module = _run(_from_file if place.endswith(".py") else _from_name, place, host)
     thing: Any = module

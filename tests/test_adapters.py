@@ -1,25 +1,27 @@
-from pathlib import Path
+import sys
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 import scipy.ndimage
 from autograd.scipy.signal import convolve
 
+from gradcheck.built_in import ADAPTERS, Unavailable, module_of
 from gradcheck.certify import certify
+from gradcheck.importing import TargetError, imported
 from gradcheck.operation import operations
 from gradcheck.verdict import Verdict
-
-ADAPTERS = Path(__file__).parent / "adapters"
 
 
 @pytest.fixture(scope="module")
 def scipy_certificate():
-    return certify(str(ADAPTERS / "scipy_adapter.py"))
+    return certify("scipy")
 
 
 @pytest.fixture(scope="module")
 def autograd_certificate():
-    return certify(str(ADAPTERS / "autograd_adapter.py"))
+    # without combinations, whose convolutions recurse alike and take long to be made smaller
+    return certify("autograd", set(operations()) - {"combination"}, examples=8)
 
 
 def test_scipy_passes_in_all_that_it_offers_and_the_rest_is_listed(scipy_certificate):
@@ -51,6 +53,73 @@ def test_autograd_s_gradients_are_right_wherever_it_gives_one(autograd_certifica
 
 def test_autograd_s_convolution_never_returns_for_some_shapes_which_is_its_own_fault(autograd_certificate):
     stuck = {result.operation for result in autograd_certificate.results if result.verdict is Verdict.ERROR}
-    assert stuck == {"convolve_valid", "convolve_full", "convolution", "combination"}
+    assert stuck == {"convolve_valid", "convolve_full", "convolution"}
     with pytest.raises(RecursionError):
         convolve(np.ones((2, 1)), np.ones((1, 2)), mode="full")
+
+
+OFFERED = set(operations()) - {"sparsity", "network"}
+
+
+@pytest.mark.parametrize(
+    ("library", "left_out"), [("torch", set()), ("jax", set()), ("mygrad", {"convolve_full"})]
+)
+def test_frameworks_pass_in_all_that_they_offer(library, left_out):
+    pytest.importorskip(library)
+    certificate = certify(library, examples=2)
+    assert {result.operation for result in certificate.results} == OFFERED - left_out
+    assert {str(result.verdict) for result in certificate.results} == {"pass"}
+    assert certificate.target == library
+    assert certificate.environment["target"] == version(library)
+
+
+@pytest.mark.parametrize("library", ["torch", "jax", "mygrad"])
+def test_a_convention_that_a_framework_does_not_have_fails(library):
+    pytest.importorskip(library)
+    adapter = imported(library)
+
+    class Undeclared:
+        """The framework's correlation, taken for a convolution in the catalogue's layout."""
+
+        convolve_valid = adapter.convolve_valid
+
+    adapter.convolve_valid.__gradcheck_implements__, declared = (
+        (("convolve_valid", {"kernel_layout": "OIHW"}),),
+        adapter.convolve_valid.__gradcheck_implements__,
+    )
+    try:
+        assert certify(Undeclared, examples=4).verdict is Verdict.FAIL
+    finally:
+        adapter.convolve_valid.__gradcheck_implements__ = declared
+
+
+def test_the_bare_name_is_the_adapter_and_anything_more_is_not():
+    assert imported("scipy").__name__ == "gradcheck.adapters.scipy"
+    assert imported("scipy:special").__name__ == "scipy.special"
+    assert module_of("torch.nn") == "torch.nn"
+
+
+@pytest.mark.parametrize("local", ["scipy.py", "scipy/__init__.py"])
+def test_a_file_of_the_name_in_the_working_folder_is_reached_by_its_path_alone(tmp_path, monkeypatch, local):
+    place = tmp_path / local
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("MINE = 1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TargetError) as refusal:
+        imported("scipy")
+    assert str(refusal.value).splitlines() == [
+        f"target: scipy is a built-in adapter, and there is a {local} here",
+        "  the file would be imported in the library's place, so that neither is certified for certain",
+        f"  wanted ./{local} for the file, or another working folder for the adapter",
+    ]
+    if local == "scipy.py":
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        assert imported("./scipy.py").MINE == 1
+
+
+@pytest.mark.parametrize("library", sorted(set(ADAPTERS) - {"scipy"}))
+def test_a_missing_library_is_one_line_with_the_extra_that_brings_it(library, monkeypatch):
+    monkeypatch.setattr("gradcheck.built_in.find_spec", lambda name: None)
+    with pytest.raises(Unavailable) as refusal:
+        module_of(library)
+    assert str(refusal.value) == f"target: {library} is not installed: pip install 'gradcheck[{library}]'"

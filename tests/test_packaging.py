@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import gradcheck
+from gradcheck.built_in import ADAPTERS
 from tests.test_imports import OURS, ROOT, imports, sources
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -83,11 +84,12 @@ def distributions(requirements):
     return {plain(re.split(r"[^\w.-]", each)[0]) for each in requirements}
 
 
-def undeclared(package, declared):
+def undeclared(package, declared, *, only="", but="gradcheck.adapters."):
     """Third-party modules that a package imports when it is loaded, and that nothing declared brings."""
     found = {
         each.name.split(".")[0]
         for module, place in sources(package)
+        if module.startswith(only) and not (but and module.startswith(but))
         for each in imports(module, place.read_text(encoding="utf-8"), package=place.name == "__init__.py")
         if each.at_load and each.name.split(".")[0] != HOST.get(module)
     }
@@ -105,6 +107,18 @@ def test_what_is_imported_is_declared(package):
     if package in ("tests", "benchmarks"):
         declared |= distributions(EXTRAS["test"])
     assert not undeclared(package, declared)
+
+
+@pytest.mark.parametrize("library", ADAPTERS)
+def test_an_adapter_imports_no_more_than_its_extra_brings(library):
+    declared = distributions(INSTALLED) | distributions(EXTRAS.get(library, ()))
+    assert not undeclared("gradcheck", declared, only=f"gradcheck.adapters.{library}", but=None)
+
+
+def test_every_adapter_has_an_extra_of_its_name():
+    assert set(ADAPTERS) - {"scipy"} <= set(EXTRAS)
+    for library in set(ADAPTERS) - {"scipy"}:
+        assert library in distributions(EXTRAS[library])
 
 
 def test_requirements_are_read_to_their_names():

@@ -10,6 +10,8 @@ import scipy.special
 
 from gradcheck.implementation import implements
 
+__version__ = scipy.__version__
+
 
 def pairs(kernels, connections):
     """Indices (i, j) of the connected pairs of maps."""

@@ -8,7 +8,10 @@ from autograd.differential_operators import make_vjp
 from autograd.scipy.signal import convolve
 from autograd.scipy.special import expit, logsumexp
 
+from gradcheck.environment import package_version
 from gradcheck.implementation import implements
+
+__version__ = package_version("autograd")
 
 ACTIVATIONS = {
     "identity": lambda u: u,

@@ -1,0 +1,120 @@
+"""PyTorch as a target: torch.nn.functional, and the gradients that its autograd has of it.
+
+conv2d is correlation, its kernels are (out, in, height, width), and its pooling takes means: declared, not rewritten.
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from gradcheck.frameworks.torch_arrays import from_numpy
+from gradcheck.implementation import implements
+
+__version__ = str(torch.__version__)
+
+ACTIVATIONS = {
+    "identity": lambda u: u,
+    "sigmoid": functional.sigmoid,
+    "tanh": functional.tanh,
+    "scaled_tanh": lambda u: 1.7159 * functional.tanh(2 * u / 3),
+}
+
+
+def target(name, **conventions):
+    """Turn a function of tensors into a target of this name, with torch's gradient of it."""
+
+    def wrap(function):
+        def forward(*inputs, **options):
+            with torch.no_grad():
+                return function(*map(tensor, inputs), **options).numpy()
+
+        def vjp(cotangent, *inputs, **options):
+            leaves = [tensor(x).requires_grad_() for x in inputs]
+            output = function(*leaves, **options)
+            gradients = torch.autograd.grad(output, leaves, tensor(cotangent))
+            # copies: torch hands a cotangent on as the gradient where it is one
+            return tuple(np.array(gradient.numpy()) for gradient in gradients)
+
+        members = {"forward": staticmethod(forward), "vjp": staticmethod(vjp)}
+        return implements(name, **conventions)(type(function.__name__, (), members))
+
+    return wrap
+
+
+def tensor(array):
+    """In the array's own memory and strides where torch can have them."""
+    return from_numpy(torch, np.asarray(array))
+
+
+def masked(kernels, connections):
+    """Kernels (out, in, height, width) with zeros where maps are not connected; the table is (in, out)."""
+    if connections is None:
+        return kernels
+    return kernels * torch.as_tensor(np.array(connections, dtype=np.float64).T[:, :, None, None])
+
+
+@target("sigmoid")
+def sigmoid(u):
+    return functional.sigmoid(u)
+
+
+@target("tanh")
+def tanh(u):
+    return functional.tanh(u)
+
+
+@target("scaled_tanh")
+def scaled_tanh(u):
+    return ACTIVATIONS["scaled_tanh"](u)
+
+
+@target("squared_error")
+def squared_error(y, t):
+    return functional.mse_loss(y, t, reduction="sum") / 2
+
+
+@target("dense")
+def dense(x, W, b, *, activation):
+    return ACTIVATIONS[activation](functional.linear(x, W, b))
+
+
+@target("upsample")
+def upsample(x, *, n):
+    return functional.interpolate(x, scale_factor=n, mode="nearest")
+
+
+@target("downsample", pooling="mean")
+def downsample(x, *, n):
+    return functional.avg_pool2d(x, n)
+
+
+@target("convolve_valid", kernel="correlation", kernel_layout="OIHW")
+def convolve_valid(x, k, *, connections):
+    return functional.conv2d(x, masked(k, connections))
+
+
+@target("convolve_full", kernel_layout="OIHW")
+def convolve_full(d, k, *, connections):
+    return functional.conv_transpose2d(d, masked(k, connections))
+
+
+@target("convolution", kernel="correlation", kernel_layout="OIHW")
+def convolution(x, k, b, *, activation, connections):
+    return ACTIVATIONS[activation](functional.conv2d(x, masked(k, connections), b))
+
+
+@target("subsampling", pooling="mean")
+def subsampling(x, beta, b, *, n, activation):
+    return ACTIVATIONS[activation](beta[:, None, None] * functional.avg_pool2d(x, n) + b[:, None, None])
+
+
+@target("softmax")
+def softmax(c):
+    return functional.softmax(c, dim=0)
+
+
+@target("combination")
+def combination(x, k, c, b, *, activation):
+    turned = k.flip(1, 2)  # the catalogue has no convention for these kernels
+    kernels = functional.softmax(c, dim=0).T[:, :, None, None] * turned
+    return ACTIVATIONS[activation](functional.conv2d(x, kernels, b))
