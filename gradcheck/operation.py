@@ -150,6 +150,8 @@ class Operation:
         Ids of DERIVATIONS.md.
     statements : mapping of str to str
         The text of each of those ids.
+    mathml : mapping of str to str
+        MathML of the equations, for pages; without it they show the text.
     options : mapping of str to str
         What each keyword argument means.
     conventions : mapping of str to mapping of str to Convention
@@ -179,6 +181,7 @@ class Operation:
     equations: tuple[str, ...] = ()
     errata: tuple[str, ...] = ()
     statements: Mapping[str, str] = field(default_factory=dict, repr=False)
+    mathml: Mapping[str, str] = field(default_factory=dict, repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
     conventions: Mapping[str, Mapping[str, Convention]] = field(default_factory=dict, repr=False)
     linear_in: Callable[[Mapping[str, Any]], tuple[str, ...]] = field(default=_never_linear, repr=False)

@@ -9,7 +9,7 @@ from gradcheck.operation import Convention, Input, Operation
 from gradcheck.strategies import Draw
 from gradcheck.strategies import cases as strategy
 from reference.catalogue import cases, conventions, networks, plain
-from reference.catalogue.statements import EQUATIONS, ERRATA
+from reference.catalogue.statements import EQUATIONS, ERRATA, mathml
 
 _MAPS = Input("x", ("N", "I", "H", "W"), "input maps, the notes' x_i^(l−1)")
 _POOLED = Input("x", ("N", "J", "H", "W"), "input maps, the notes' x_j^(l−1); n divides H and W")
@@ -51,6 +51,7 @@ def _operation(
         equations=equations,
         errata=errata,
         statements={each: (EQUATIONS | ERRATA)[each] for each in found},
+        mathml={each: mathml()[each] for each in equations},
         options=options or {},
         conventions=turns or {},
         batched=tuple(each.name for each in inputs if each.axes[0] == "N"),

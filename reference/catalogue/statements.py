@@ -1,6 +1,10 @@
-"""What each id of the derivations says, for `gradcheck show`."""
+"""What each id of the derivations says, for `gradcheck show`; and the same equations as MathML, for pages."""
 
 from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
 
 EQUATIONS = {
     "L1": "E = ½ Σ_n Σ_k (t − y)²",
@@ -55,3 +59,10 @@ ERRATA = {
     "E8": "M1 has k_i where C1 has k_ij: one kernel for each input map; its gradient sums over output maps",
     "E9": "A1 and M2 as written overflow for large arguments: shift by the maximum, use a stable sigmoid",
 }
+
+
+@cache
+def mathml() -> dict[str, str]:
+    """MathML of every equation by its id, as `reference.catalogue.latex` made it."""
+    text = files("reference.catalogue").joinpath("mathml.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
