@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from gradcheck.estimate import Array, Estimate
 from gradcheck.probes.differences import Row
@@ -31,6 +33,10 @@ class Exhibit:
         The derivative along the direction that decided, with the coefficients of its last segment.
     steps : tuple of Row
         Errors of difference quotients along that direction against their step, longest first.
+    case : mapping
+        Describes the case, where that is another than the one that the row shows.
+    diagnosis : str
+        What the mistake looks like there.
 
     Examples
     --------
@@ -47,6 +53,8 @@ class Exhibit:
     left_out: str = ""
     probe: Estimate | None = None
     steps: tuple[Row, ...] = ()
+    case: Mapping[str, Any] = field(default_factory=dict)
+    diagnosis: str = ""
 
     @classmethod
     def of(

@@ -22,6 +22,10 @@ CRASHES = 3
 """Cases of one operation that may end the target's process; those behind the last are not tried."""
 
 
+MEASURED = 500
+"""Elements of all inputs of a case whose gradients plots may show: each costs 4 calls of the forward."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """What one case said of each row, and whether it ended the process that judged it."""
@@ -107,7 +111,7 @@ class Ledger:
         Not where a case ended the process: each attempt would cost a process, or the time limit.
         """
         shows = [
-            Job("show", operation, *_telling(row.judged), name)
+            Job("show", operation, *_telling(row.judged), name, _large(row.judged))
             for name, row in self.rows(operation).items()
             if not row.passed and not row.crashed and (operation, name) not in self.shown
         ]
@@ -205,6 +209,15 @@ def _telling(judged: Sequence[tuple[Case, Check]]) -> tuple[Case, Check]:
     if verdict is Verdict.INCONCLUSIVE:
         return shown_pair(judged)
     return min((pair for pair in judged if pair[1].verdict is verdict), key=lambda pair: pair[0].size)
+
+
+def _large(judged: Sequence[tuple[Case, Check]]) -> tuple[Case, ...]:
+    """The largest case that is wrong and not too large to be measured whole; none where nothing is wrong.
+
+    A search for the smallest ends with an element or two, in which every mistake looks the same.
+    """
+    wrong = [case for case, check in judged if check.verdict is Verdict.FAIL and case.size <= MEASURED]
+    return (max(wrong, key=lambda case: case.size),) if wrong else ()
 
 
 def _crash(row: _Row) -> tuple[Case, Check] | None:

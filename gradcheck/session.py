@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcheck.case import Case
+from gradcheck.exhibit import Exhibit
 from gradcheck.implementation import load
 from gradcheck.judge import CERTIFYING, EXHIBITING, FORWARD, Found, Judge, judge_case
 from gradcheck.misdeclared import looks_like
@@ -77,7 +78,7 @@ class Job:
     operation : str
     case : Case
     more : tuple of Case
-        For "declare", further cases.
+        For "declare", further cases; for "show", a larger one with the same verdict, in which plots show more.
     known : Check
         What was said of the row in this case.
     row : str
@@ -138,7 +139,7 @@ class Session:
         if job.kind == "declare":
             return {"declared": self._declared(job.operation, (job.case, *job.more), tell)}
         assert job.known is not None
-        return {"shown": shown(*self._shown(job.operation, job.row, job.case, job.known, tell))}
+        return {"shown": shown(*self._shown(job, job.case, job.known, tell))}
 
     def found(
         self,
@@ -186,16 +187,13 @@ class Session:
                 return False
         return any(check is not None for check in found.values())
 
-    def _shown(self, operation: str, row: str, case: Case, check: Check, tell: Tell) -> tuple[Case, Check]:
+    def _shown(self, job: Job, case: Case, check: Check, tell: Tell) -> tuple[Case, Check]:
         if check.verdict in (Verdict.FAIL, Verdict.ERROR):
-            case, check = self._smallest(operation, row, case, check, tell)
-        if (
-            check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
-            and row != FORWARD
-            and not self.setting.judge
-        ):
+            case, check = self._smallest(job.operation, job.row, case, check, tell)
+        if check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) and not self.setting.judge:
             tell("alive", None)
-            check = self._exhibited(operation, row, case, check)
+            exhibit = self._exhibit(job, check, case, *job.more)
+            check = replace(check, exhibit=exhibit or check.exhibit)
         return case, check
 
     def _smallest(
@@ -228,15 +226,17 @@ class Session:
         # looked at once more, now for what the gradients say of it as well
         return case, self.found(operation, case, frozenset({row})).get(row) or found[key(case)]
 
-    def _exhibited(self, operation: str, row: str, case: Case, check: Check) -> Check:
-        """The check with what plots need, from judging it once more.
+    def _exhibit(self, job: Job, check: Check, *cases: Case) -> Exhibit | None:
+        """What plots show of the last of these cases, from judging it once more; None where it is not as it was.
 
         The verdict stands as it is, whatever code that answers otherwise the second time would get.
         """
-        again = self.found(operation, case, frozenset({row}), EXHIBITING).get(row)
-        if again is None or again.verdict is not check.verdict:
-            return check
-        return replace(check, exhibit=again.exhibit)
+        again = self.found(job.operation, cases[-1], frozenset({job.row}), EXHIBITING).get(job.row)
+        if again is None or again.verdict is not check.verdict or again.exhibit is None:
+            return None
+        if len(cases) == 1:
+            return again.exhibit
+        return replace(again.exhibit, case=cases[-1].describe(), diagnosis=again.diagnosis or "")
 
 
 def shown(case: Case, check: Check) -> dict[str, Any]:

@@ -151,6 +151,8 @@ def exhibited(exhibit: Exhibit) -> dict[str, Any]:
         "shape": list(exhibit.shape),
         **{name: [number(each) for each in getattr(exhibit, name)] for name in columns},
         "left_out": exhibit.left_out,
+        "case": dict(exhibit.case) or None,
+        "diagnosis": exhibit.diagnosis or None,
         "probe": _probed(exhibit.probe) if exhibit.probe else None,
         "steps": [
             {name: number(getattr(row, name)) for name in ("step", "forward", "central", "extrapolated")}

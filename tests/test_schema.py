@@ -10,10 +10,13 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from gradcheck.case import Case
 from gradcheck.certificate import SCHEMA
 from gradcheck.certify import certify
 from gradcheck.cli import main
+from gradcheck.operation import Input, Operation
 from gradcheck.schemas import certificate_schema
+from gradcheck.strategies import cases, sizes
 from tests.test_certificate import WHOLE
 
 PUBLISHED = json.loads(certificate_schema())
@@ -51,10 +54,16 @@ WRONG = target(lambda cotangent, u: (cotangent * (1 + np.tanh(u) ** 2),))
 WRONG_VALUE = target(right, lambda u: np.tanh(u) + np.where(u > 0.5, np.inf, 0))
 RAISING = target(raising)
 NOT_FINITE = target(lambda cotangent, u: (cotangent * np.nan,))
-#: Some of the drawn values are exactly zero, where |u| has no derivative.
-KINKED = target(
-    lambda cotangent, u: (cotangent * (1 - np.tanh(u) ** 2 + np.sign(u)),), lambda u: np.tanh(u) + np.abs(u)
+#: Some of the drawn values are exactly zero, where |x| has no derivative.
+ABSOLUTE = Operation(
+    "absolute",
+    "",
+    (Input("x", ("N",), ""),),
+    np.abs,
+    cases(lambda draw: Case({"x": (draw(sizes(2, 5)),)}, kind="zeros")),
 )
+KINKED = SimpleNamespace(absolute=SimpleNamespace(forward=np.abs, vjp=lambda c, x: (c * np.sign(x),)))
+KINKS = {"operations": None, "catalogue": {"absolute": ABSOLUTE}, "inputs": ["x"], "examples": 8}
 
 
 def stopped(done, total, name):
@@ -76,7 +85,7 @@ def undescribed(certificate):
         (WRONG_VALUE, {}, "fail"),
         (RAISING, {}, "error"),
         (NOT_FINITE, {}, "fail"),
-        (KINKED, {"inputs": ["u"], "examples": 15}, "inconclusive"),
+        (KINKED, KINKS, "inconclusive"),
         (RIGHT, {"progress": stopped}, "inconclusive"),
         (RIGHT, {"operations": ["tanh", "dense"]}, "pass"),
     ],
@@ -97,7 +106,7 @@ def test_a_failure_carries_what_plots_show():
 
 
 def test_where_nothing_is_decided_coefficients_are_shown_and_no_elements():
-    (row,) = certify(KINKED, ["tanh"], inputs=["u"], examples=15).results
+    (row,) = certify(KINKED, **KINKS).results
     exhibit = row.worst["exhibit"]
     assert (row.verdict, exhibit["claimed"]) == ("inconclusive", [])
     assert "single elements were not measured" in exhibit["left_out"]
