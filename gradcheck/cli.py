@@ -33,6 +33,7 @@ _FILES = {
     "--json": "Write the certificate to this file as well.",
     "--markdown": "Write a page for a job's summary; on GitHub that is added to by itself.",
     "--junit": "Write a JUnit file, which CI servers read.",
+    "--html": "Write a page with plots of every fault, which needs nothing else.",
 }
 """What each option does that takes a file."""
 
@@ -54,7 +55,7 @@ def main() -> None:
 
 def _report_options(function: Callable[..., None]) -> Callable[..., None]:
     """An option for each report, which takes the file that it is written to."""
-    for option in reversed(list(MAKERS)):
+    for option in reversed(MAKERS):
         place = click.Path(path_type=Path)
         function = click.option(option, type=place, metavar="FILE", help=_FILES[option])(function)
     return function
@@ -85,7 +86,7 @@ def certify(
     """
     keep_nothing()
     with _said(), _progress() as report:
-        asked = destinations({f"--{name}": place for name, place in files.items()}, os.environ)
+        asked = destinations({f"--{name}": place for name, place in files.items()}, os.environ, operations())
         found = certify_target(
             target, names or None, examples=examples, seed=seed, require=require, progress=report
         )

@@ -284,3 +284,10 @@ def test_a_reader_that_goes_away_changes_neither_the_files_nor_the_exit_status(c
     done = subprocess.run(piped, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert Path("c.json").exists()
+
+
+def test_a_page_is_written_that_replays_from_the_certificate_beside_it(call):
+    call("certify", target(WRONG), *FEW, "--html", "c.html", "--json", "c.json")
+    text = Path("c.html").read_text(encoding="utf-8")
+    assert "gradcheck replay c.json --result 1" in text
+    assert "<math" in text

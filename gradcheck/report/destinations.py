@@ -9,17 +9,20 @@ from functools import partial
 from pathlib import Path
 
 from gradcheck.certificate import Certificate
+from gradcheck.operation import Operation
 from gradcheck.report.github import SUMMARY_LIMIT, is_github
 from gradcheck.report.junit import junit
 from gradcheck.report.markdown import markdown
+from gradcheck.report.page import html
 from gradcheck.writing import try_place, write_whole
 
 Make = Callable[[Certificate], str]
 
-MAKERS: Mapping[str, Make] = {
+MAKERS: dict[str, Make] = {
     "--json": Certificate.to_json,
     "--markdown": markdown,
     "--junit": junit,
+    "--html": html,
 }
 """Reports by the option that asks for them; the certificate itself comes first, should the others fail."""
 
@@ -46,7 +49,11 @@ class Destination:
             file.write(text)
 
 
-def destinations(files: Mapping[str, Path | None], environment: Mapping[str, str]) -> list[Destination]:
+def destinations(
+    files: Mapping[str, Path | None],
+    environment: Mapping[str, str],
+    catalogue: Mapping[str, Operation] | None = None,
+) -> list[Destination]:
     """What is asked for by options, and the summary of a GitHub job, each place tried.
 
     Parameters
@@ -55,13 +62,16 @@ def destinations(files: Mapping[str, Path | None], environment: Mapping[str, str
         By option, as in `MAKERS`.
     environment : mapping of str to str
         GITHUB_ACTIONS and GITHUB_STEP_SUMMARY are looked at.
+    catalogue : mapping of str to Operation, optional
+        For the equations on a page.
 
     Raises
     ------
     DestinationError
         For a place that cannot be written, or one that is named twice.
     """
-    asked = [(option, files.get(option), make) for option, make in MAKERS.items()]
+    makers = MAKERS | {"--html": partial(html, operations=catalogue, file=str(files.get("--json") or "FILE"))}
+    asked = [(option, files.get(option), make) for option, make in makers.items()]
     found = [Destination(option, place, make) for option, place, make in asked if place is not None]
     if is_github(environment) and environment.get("GITHUB_STEP_SUMMARY"):
         place = Path(environment["GITHUB_STEP_SUMMARY"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradcheck.certificate import NOT_OFFERED, Certificate, Result
@@ -175,14 +175,14 @@ def head(result: Result, more: Sequence[str] = ()) -> str:
 
 def account(result: Result, more: Sequence[str] = ()) -> str:
     """What went wrong in one row, in the lines of a failure report; `more` inputs share the account."""
-    lines = [f"{result.verdict}: {head(result, more)}: {visible(str(result.reason))}"]
+    lines = [f"{result.verdict}: {head(result, more)}: {_hanging(visible(str(result.reason)), 2)}"]
     return "\n".join(lines + [f"  {name:<15} {_hanging(said)}" for name, said in details(result)])
 
 
 def details(result: Result) -> list[tuple[str, str]]:
     """The case that decided and both numbers in it, each with its name; notes may have several lines."""
     worst = result.worst or {}
-    rows = [("smallest case", _case(worst["case"]))] if "case" in worst else []
+    rows = [("smallest case", case(worst["case"]))] if "case" in worst else []
     if worst.get("element") is not None:
         rows.append(("worst element", str(worst["element"])))
     if "analytic" in worst:
@@ -223,14 +223,22 @@ def again(certificate: Certificate, result: Result, file: str = "certificate.jso
     ]
 
 
-def _hanging(text: str) -> str:
-    return text.replace("\n", "\n" + " " * 18)
+def _hanging(text: str, width: int = 18) -> str:
+    """Further lines of a text that starts at column `width`, below its first."""
+    return text.replace("\n", "\n" + " " * width)
 
 
-def _case(case: Any) -> str:
-    shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in case["shapes"].items())
-    options = ", ".join(f"{name}={value!r}" for name, value in case["options"].items())
-    told = f"{shapes}{'; ' if options else ''}{options} ({case['values']} values, number {case['number']})"
+def case(given: Mapping[str, Any]) -> str:
+    """A case in words: shapes, options, values.
+
+    Examples
+    --------
+    >>> case({"shapes": {"x": [2, 3]}, "options": {"n": 2}, "values": "ties", "number": 4})
+    'x (2, 3); n=2 (ties values, number 4)'
+    """
+    shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in given["shapes"].items())
+    options = ", ".join(f"{name}={value!r}" for name, value in given["options"].items())
+    told = f"{shapes}{'; ' if options else ''}{options} ({given['values']} values, number {given['number']})"
     return visible(told)
 
 
