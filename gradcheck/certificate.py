@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -183,7 +184,7 @@ class Certificate:
             "not_offered": [asdict(each) for each in self.not_offered],
             "coverage": self.coverage,
         } | ({} if self.unfinished is None else {"unfinished": self.unfinished})
-        return json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        return _gathered(json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False)) + "\n"
 
     @staticmethod
     def from_json(text: str) -> Certificate:
@@ -217,6 +218,14 @@ class Certificate:
             ) from error
 
 
+def _gathered(text: str) -> str:
+    """The same JSON with each list of numbers in one line: a gradient would else take a screen for itself.
+
+    A text in JSON has no line breaks, so what is replaced stands outside of all texts.
+    """
+    return re.sub(r"\[\n([^\[\]{}\"]*)\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+
+
 def _parsed(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
@@ -244,6 +253,23 @@ def _result(row: Mapping[str, Any]) -> Result:
     if parts.get("budget") is not None:
         parts["budget"] = Budget(**{name: _number(value) for name, value in parts["budget"].items()})
     return Result(**parts)
+
+
+def read(path: str | os.PathLike[str]) -> Certificate:
+    """The certificate in a file.
+
+    Raises
+    ------
+    CertificateError
+        When the file cannot be read, or is no certificate.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return Certificate.from_json(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise CertificateError(
+            f"certificate: the file cannot be read\n  {error}\n  wanted {SCHEMA} in {os.fspath(path)}"
+        ) from error
 
 
 def write(certificate: Certificate, path: str | os.PathLike[str]) -> None:

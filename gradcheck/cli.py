@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gradcheck.certificate import Certificate
+from gradcheck.certificate import Certificate, CertificateError, read
 from gradcheck.certify import EXAMPLES
 from gradcheck.certify import Progress as Report
 from gradcheck.certify import certify as certify_target
@@ -21,7 +21,7 @@ from gradcheck.environment import package_version
 from gradcheck.importing import TargetError
 from gradcheck.operation import UnknownOperation, operation, operations
 from gradcheck.report import github, terminal
-from gradcheck.report.destinations import MAKERS, DestinationError, destinations, write_all
+from gradcheck.report.destinations import MAKERS, Destination, DestinationError, destinations, write_all
 from gradcheck.schemas import certificate_schema
 from gradcheck.strategies import keep_nothing
 
@@ -90,11 +90,21 @@ def certify(
         found = certify_target(
             target, names or None, examples=examples, seed=seed, require=require, progress=report
         )
-    complaints = write_all(found, asked)  # before the table, which a closed pipe may cut short
-    _print_report(found)
-    if complaints:
-        raise WrongCall("\n".join(complaints))
-    sys.exit(found.exit_status)
+    _written(found, asked)
+
+
+@main.command()
+@click.argument("certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_report_options
+def report(certificate: Path, **files: Path | None) -> None:
+    """Print the report of a CERTIFICATE once more, and write it in other forms.
+
+    Exit status: as when it was made.
+    """
+    with _said():
+        asked = destinations({f"--{name}": place for name, place in files.items()}, os.environ, operations())
+        found = read(certificate)
+    _written(found, asked)
 
 
 @main.command("operations")
@@ -137,7 +147,7 @@ def _said() -> Iterator[None]:
     """Turn what a user can cause into one message and an exit status."""
     try:
         yield
-    except (TargetError, UnknownOperation, DestinationError, RuntimeError) as error:
+    except (TargetError, UnknownOperation, DestinationError, CertificateError, RuntimeError) as error:
         raise WrongCall(str(error)) from error
     except KeyboardInterrupt:
         click.echo("interrupted before anything was certified", err=True)
@@ -155,6 +165,15 @@ def _progress() -> Iterator[Report | None]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("drawing cases", total=None)
         yield lambda done, total, name: bar.update(task, completed=done, total=total, description=name)
+
+
+def _written(found: Certificate, asked: Sequence[Destination]) -> None:
+    """Write every report, print the table, and end with the exit status."""
+    complaints = write_all(found, asked)  # before the table, which a closed pipe may cut short
+    _print_report(found)
+    if complaints:
+        raise WrongCall("\n".join(complaints))
+    sys.exit(found.exit_status)
 
 
 def _print_report(found: Certificate) -> None:

@@ -229,3 +229,10 @@ def test_the_worst_element_is_plain_data_with_a_few_places_and_their_number():
 )
 def test_numbers_are_such_as_json_knows(value, plain):
     assert number(value) == plain
+
+
+def test_lists_of_numbers_take_a_line_each_and_texts_are_left_alone():
+    row = Result("f", "x", FAIL, "exact", 1, 0.0, 0.0, {"case": {}, "a": [1, 2.5, 3e-7], "b": "[\n1,\n2]"})
+    text = Certificate("m", 0, 1, (row,)).to_json()
+    assert '"a": [1, 2.5, 3e-07]' in text
+    assert json.loads(text)["results"][0]["worst"] == {"case": {}, "a": [1, 2.5, 3e-7], "b": "[\n1,\n2]"}

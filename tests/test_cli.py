@@ -291,3 +291,42 @@ def test_a_page_is_written_that_replays_from_the_certificate_beside_it(call):
     text = Path("c.html").read_text(encoding="utf-8")
     assert "gradcheck replay c.json --result 1" in text
     assert "<math" in text
+
+
+def test_a_certificate_is_reported_once_more_in_other_forms_as_when_it_was_made(call):
+    first = call(
+        "certify", target(WRONG), *FEW, "--json", "c.json", "--html", "first.html", "--junit", "first.xml"
+    )
+    again = call("report", "c.json", "--json", "d.json", "--html", "second.html", "--junit", "second.xml")
+    assert (again.exit_code, again.stdout) == (1, first.stdout)
+    assert Path("d.json").read_bytes() == Path("c.json").read_bytes()
+    assert Path("second.xml").read_bytes() == Path("first.xml").read_bytes()
+    pages = [Path(name).read_text(encoding="utf-8") for name in ("first.html", "second.html")]
+    assert pages[0].replace("replay c.json", "replay d.json") == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{}", "certificate: the file has another schema\n  schema = None"),
+        (b"\xff", "certificate: the file cannot be read\n  'utf-8' codec can't decode"),
+        (None, "File 'c.json' does not exist"),
+    ],
+)
+def test_a_report_of_what_is_no_certificate_is_refused(call, content, said):
+    if content is not None:
+        Path("c.json").write_bytes(content)
+    found = call("report", "c.json", "--html", "c.html")
+    assert found.exit_code == 2
+    assert said in found.stderr
+    assert not os.path.exists("c.html")
+
+
+def test_a_certificate_with_a_broken_exhibit_still_has_its_other_reports(call):
+    call("certify", target(WRONG), *FEW, "--json", "c.json")
+    text = Path("c.json").read_text(encoding="utf-8")
+    Path("c.json").write_text(text.replace('"claimed": [', '"claimed": [null, '), encoding="utf-8")
+    found = call("report", "c.json", "--html", "c.html", "--junit", "c.xml")
+    assert found.exit_code == 2
+    assert "--html: the report could not be made\n  observed = TypeError" in found.stderr
+    assert Path("c.xml").exists()

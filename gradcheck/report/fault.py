@@ -75,19 +75,19 @@ def _exhibit(result: Result, key: str) -> list[Element]:
             ),
         ]
     figures += _along(exhibit["probe"], exhibit["steps"], key)
-    parts = _other_case(exhibit)
+    parts = _other_case(exhibit, result.diagnosis)
     left_out = f"No plot of the elements: {exhibit['left_out']}."
     parts += [element("p", left_out, class_="soft")] if exhibit["left_out"] else []
     parts.append(element("div", *figures, class_="plots"))
     return parts + ([_listing(elements)] if elements.claimed else [])
 
 
-def _other_case(exhibit: Mapping[str, Any]) -> list[Element]:
+def _other_case(exhibit: Mapping[str, Any], said: str | None) -> list[Element]:
     """Which case the plots are of, where that is another than the one above."""
     if not exhibit.get("case"):
         return []
     pairs = [element("dt", "plotted case"), element("dd", words.case(exhibit["case"]))]
-    if exhibit.get("diagnosis"):
+    if exhibit.get("diagnosis") and exhibit["diagnosis"] != said:
         pairs += [element("dt", "looks like"), element("dd", exhibit["diagnosis"], class_="looks")]
     return [element("dl", *pairs)]
 

@@ -137,11 +137,12 @@ def heat_key(elements: Elements) -> Element:
     """What the colours mean, with the numbers at their ends."""
     low, high = _reach(elements)
     swatches = [
-        _swatch("below", BELOW, f"claimed too small, by {low:.1e} to {high:.1e}"),
-        _swatch("above", ABOVE, "claimed too large, the darker the more"),
+        _swatch("below", BELOW, "too small"),
+        _swatch("above", ABOVE, "too large"),
         _swatch("still", "none", "right, within the bound"),
     ]
-    return element("ul", *swatches, class_="key")
+    scale = f"the stronger the more, from {low:.1e} to {high:.1e}" if high > low else f"all by {high:.1e}"
+    return element("ul", *swatches, element("li", scale) if elements.errors else None, class_="key")
 
 
 def _swatch(kind: str, colour: str, said: str) -> Element:
