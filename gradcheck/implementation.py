@@ -17,12 +17,17 @@ _Class = TypeVar("_Class", bound=type)
 
 @dataclass(frozen=True)
 class Offer:
-    """What a target offers for one operation: a forward, a vjp, or both, and how it writes them."""
+    """What a target offers for one operation: a forward, a vjp, a step, and how it writes them.
+
+    `step(cotangent, *inputs, learning_rate=η, **options)` returns what the inputs are after p − η ∘ ∂E/∂p: one entry
+    for each, None for what is not stepped. η is a number, or one entry for each input as check_step has them.
+    """
 
     operation: str
     forward: Callable[..., Any] | None = None
     vjp: Callable[..., Any] | None = None
     conventions: Mapping[str, str] = field(default_factory=dict)
+    step: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Implementation:
 
 
 def implements(operation_name: str, **conventions: str | int) -> Callable[[_Class], _Class]:
-    """Decorator of a class with static `forward` and/or `vjp`, for the operation of this name.
+    """Decorator of a class with static `forward`, `vjp` and/or `step`, for the operation of this name.
 
     Conventions that differ from the catalogue's are declared, not rewritten: kernel="correlation".
     The names are checked against the catalogue when the target is loaded.
@@ -47,7 +52,7 @@ def implements(operation_name: str, **conventions: str | int) -> Callable[[_Clas
     Raises
     ------
     TypeError
-        When the class has neither a callable `forward` nor a callable `vjp`.
+        When the class has neither a callable `forward` nor a callable `vjp` or `step`.
 
     Examples
     --------
@@ -65,7 +70,7 @@ def implements(operation_name: str, **conventions: str | int) -> Callable[[_Clas
             raise TypeError(
                 f"implements: the class {cls.__name__} offers nothing for {operation_name!r}\n"
                 f"  forward = {getattr(cls, 'forward', None)!r}, vjp = {getattr(cls, 'vjp', None)!r}\n"
-                "  at least one of the two must be a static method"
+                "  at least one of the two must be a static method (or step)"
             )
         marks = vars(cls).get(_MARK, ())
         setattr(cls, _MARK, (*marks, (operation_name, {k: str(v) for k, v in conventions.items()})))
@@ -110,12 +115,14 @@ def _add_marked(offers: dict[str, Offer], offer: Offer) -> None:
 
 
 def _where(offer: Offer) -> str:
-    part = offer.vjp or offer.forward
+    part = offer.vjp or offer.forward or offer.step
     return str(getattr(part, "__qualname__", part))
 
 
 def _offer(name: str, part: Any, conventions: Mapping[str, str]) -> Offer:
-    return Offer(name, _callable(part, "forward"), _callable(part, "vjp"), dict(conventions))
+    return Offer(
+        name, _callable(part, "forward"), _callable(part, "vjp"), dict(conventions), _callable(part, "step")
+    )
 
 
 def _attribute(target: Any, name: str) -> Any:
@@ -128,7 +135,7 @@ def _callable(part: Any, name: str) -> Callable[..., Any] | None:
 
 
 def _has_parts(part: Any) -> bool:
-    return _callable(part, "forward") is not None or _callable(part, "vjp") is not None
+    return any(_callable(part, name) is not None for name in ("forward", "vjp", "step"))
 
 
 def _marks(part: Any) -> tuple[tuple[str, dict[str, str]], ...]:
@@ -203,6 +210,11 @@ def _check_declared(offer: Offer, catalogue: Mapping[str, Operation]) -> None:
         raise TargetError(
             f"target: {_where(offer)} implements {offer.operation!r}, which is no operation\n"
             f"  nearest = {nearest(offer.operation, catalogue)}\n  the catalogue has: {', '.join(catalogue)}"
+        )
+    if offer.step is not None and not catalogue[offer.operation].parameters:
+        raise TargetError(
+            f"target: {_where(offer)} offers a step for {offer.operation}, which has no parameters\n"
+            f"  those that have: {', '.join(n for n, each in catalogue.items() if each.parameters) or 'none'}"
         )
     known = catalogue[offer.operation].conventions
     for name, value in offer.conventions.items():

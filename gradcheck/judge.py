@@ -20,6 +20,7 @@ from gradcheck.implementation import Offer
 from gradcheck.importing import in_words
 from gradcheck.operation import Operation
 from gradcheck.properties import Subject, faults
+from gradcheck.training import Malformed, Training, malformed
 from gradcheck.translation import (
     NotOffered,
     TargetRaised,
@@ -43,6 +44,8 @@ memory with an argument fails."""
 
 EXHIBITING: Judge = partial(CERTIFYING, exhibit=4608)
 """The same once more for a row that did not pass, with what plots show: 1024 elements at 4 calls each, and some."""
+
+_BLAME = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 Found = dict[str, Check | None]
 """What one case says of each row; None where the target does not offer it."""
@@ -99,6 +102,7 @@ def _trial(
         tuple(values),
         exact=case.kind == "integers" and is_exact(offer, operation),
         seed=seed,
+        training=offer.step and Training(operation, offer, case, tuple(values), seed, host),
     )
 
 
@@ -126,6 +130,7 @@ class _Trial:
     values: tuple[Array, ...]
     exact: bool
     seed: int
+    training: Training | None
 
     @property
     def linear(self) -> tuple[str, ...]:
@@ -156,8 +161,9 @@ class _Trial:
         value = self.forward_check()
         wrong = value is not None and not value.passed
         everything = only is None or CONDUCT in only or (wrong and explain and FORWARD in only)
+        steps = self.operation.parameters if self.training and (only is None or STEP in only) else ()
         rows = {name: self.operation.row(name) for name in self.case.judged}
-        asked = tuple(name for name, row in rows.items() if everything or row in (only or ()))
+        asked = tuple(name for name, row in rows.items() if everything or row in steps or row in (only or ()))
         gradients: Found = {}
         for name, check in self.vjp_checks(asked, judge, value).items():
             _keep(gradients, rows.get(name, name), check)
@@ -165,8 +171,12 @@ class _Trial:
             value = told(value, [check for row, check in gradients.items() if check and row != CONDUCT])
         if everything and (value is None or not wrong):
             gradients |= self.conduct(gradients)
+        if steps:
+            gradients |= {STEP: self.step_check([gradients[row] for row in steps if row in gradients], judge)}
         return {
-            row: check for row, check in ({FORWARD: value} | gradients).items() if only is None or row in only
+            row: check
+            for row, check in ({FORWARD: value} | gradients).items()
+            if only is None or row in only or row == CONDUCT  # which belongs to every row
         }
 
     def vjp_checks(self, names: tuple[str, ...], judge: Judge, value: Check | None) -> Found:
@@ -191,6 +201,30 @@ class _Trial:
             own = self.against(self.forward, names, judge)
         rows = dict.fromkeys((*naive, *(CONDUCT for found in (own,) if CONDUCT in found)))
         return {name: blamed(own.get(name), naive.get(name)) for name in rows}
+
+    def step_check(self, gradients: list[Check | None], judge: Judge) -> Check | None:
+        """The step beside the target's own gradients where they are right, else beside the naive derivative."""
+        assert self.training is not None
+        try:
+            if all(check is not None and check.passed for check in gradients):
+                return self.training.check()
+            followed = replace(self, vjp=guarded(self.training.implied(), "the step"))
+            names = tuple(n for n in self.case.judged if self.operation.row(n) in self.operation.parameters)
+            found = followed.against(self.operation.forward, names, partial(judge, conduct=False))
+        except NotOffered:
+            return None
+        except Malformed as error:
+            return malformed(self.operation.name, error)
+        except Exception as error:  # the judge's own as well: one row in error, and the rest goes on
+            said = str(error) if isinstance(error, TargetRaised) else f"the judge raised {in_words(error)}"
+            return _error(f"{self.operation.name}, {STEP}", said)
+        checks = [(name, check) for name, check in found.items() if check is not None and name != CONDUCT]
+        if not checks:
+            return None
+        name, grave = min(checks, key=lambda pair: _BLAME.index(pair[1].verdict))
+        subject = f"{self.operation.name}, step of {name}"
+        return replace(grave, subject=subject, reason=f"p − step(p) at η = 1 is not ∂E/∂{name}: {grave.reason}"
+                       if grave.verdict is Verdict.FAIL else grave.reason)  # fmt: skip
 
     def against(self, forward: Callable[..., Any], names: tuple[str, ...], judge: Judge) -> Found:
         """The gradients of these inputs against the derivative of this forward."""

@@ -164,6 +164,8 @@ class Operation:
         Options that are a size by which, squared or not, a gradient may be off.
     batched : tuple of str
         Rows of inputs with independent patterns along their first axis; so has the output, or it is their sum.
+    parameters : tuple of str
+        Rows of the inputs that training steps; the others are data.
 
     Examples
     --------
@@ -188,6 +190,7 @@ class Operation:
     suspects: Suspects | None = field(default=None, repr=False)
     sizes: tuple[str, ...] = ()
     batched: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
 
     def row(self, name: str) -> str:
         """The row of the certificate in which an input is counted: its name without the number of its copy.

@@ -48,7 +48,9 @@ def insisted(
     results: Sequence[Result], missing: Sequence[Missing], wanted: Sequence[Missing]
 ) -> tuple[tuple[Result, ...], tuple[Missing, ...]]:
     """Results and what is not offered, with the wanted rows moved from these to those, as failures."""
-    absent = [row for row in missing if row in wanted]
+    found = {(each.operation, each.input) for each in results}
+    steps = [row for row in wanted if row.input == STEP and (row.operation, STEP) not in found]
+    absent = [*(row for row in missing if row in wanted), *steps]
     failed = [
         Result(
             operation=row.operation,

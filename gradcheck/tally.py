@@ -105,7 +105,7 @@ def shown_pair(judged: Sequence[tuple[Case, Check]]) -> tuple[Case, Check]:
 
 
 def _strength(evidence: str) -> tuple[int, str]:
-    order = ("exact", "complex step", "spectral", "differences", "naive", "none")
+    order = ("exact", "complex step", "spectral", "differences", "naive", "update", "none")
     return (order.index(evidence) if evidence in order else len(order), evidence)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from reference import update
 from reference._validate import Array, Axes, rot180
 from reference.activation import named
 
@@ -238,6 +239,10 @@ def vjp(
         softmax_gradient(combination_weight_gradient(delta, filtered), alpha),
         combination_bias_gradient(delta),
     )
+
+
+step = update.stepping(vjp)
+"""Every parameter after one step of gradient descent (D6), None for x: `update.stepping` of `vjp`."""
 
 
 def _inputs(axes: Axes, x: Any, k: Any, c: Any, b: Any) -> tuple[Array, Array, Array, Array]:

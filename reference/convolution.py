@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from reference import update
 from reference._validate import Array, Axes, rot180
 from reference.activation import named
 from reference.kernels import convolve, upsample
@@ -97,6 +98,10 @@ def vjp(
         conv_kernel_gradient(x, delta, table),
         conv_bias_gradient(delta),
     )
+
+
+step = update.stepping(vjp)
+"""Every parameter after one step of gradient descent (D6), None for x: `update.stepping` of `vjp`."""
 
 
 def _inputs(axes: Axes, x: Any, k: Any, b: Any, table: Any) -> tuple[Array, Array, Array, Array | None]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from reference import update
 from reference._validate import Array, Axes
 from reference.activation import named
 
@@ -77,6 +78,10 @@ def vjp(
     cotangent = axes.take("cotangent", cotangent, "batch outputs")
     delta = named(activation, "dense.vjp").slope(dense_preactivation(x, W, b)) * cotangent
     return dense_input_gradient(W, delta), dense_weight_gradient(x, delta), dense_bias_gradient(delta)
+
+
+step = update.stepping(vjp)
+"""Every parameter after one step of gradient descent (D6), None for x: `update.stepping` of `vjp`."""
 
 
 def _inputs(axes: Axes, x: Any, W: Any, b: Any) -> tuple[Array, Array, Array]:

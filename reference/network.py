@@ -48,6 +48,7 @@ __all__ = [
     "perturbation_shapes",
     "predict",
     "run",
+    "step",
     "train",
     "vjp",
 ]
@@ -341,6 +342,28 @@ def vjp(cotangent: Any, x: Array, t: Array, *arrays: Array, architecture: Sequen
     records = run(architecture, parameters, x, perturbations)
     s = backward(architecture, parameters, records, t, cotangent)
     return s.x, s.t, *s.parameters.values(), *s.deltas.values()
+
+
+def step(
+    cotangent: Any, x: Array, t: Array, *arrays: Array, architecture: Sequence[Any], learning_rate: Any
+) -> tuple[Array | None, ...]:
+    """Every parameter after one step of gradient descent (D6); None for x, t and the perturbations.
+
+    Parameters
+    ----------
+    cotangent, x, t, *arrays, architecture
+        As for `vjp`.
+    learning_rate : float, or tuple with an entry for each array
+        One eta for all, or for each parameter a number or one for each of its weights.
+    """
+    inputs = (x, t, *arrays)
+    gradients = vjp(cotangent, *inputs, architecture=architecture)
+    rates = learning_rate if isinstance(learning_rate, tuple) else (learning_rate,) * len(inputs)
+    last = len(inputs) - len(layers_of(architecture))
+    return tuple(
+        update.updated(p, g, rate) if 2 <= i < last else None
+        for i, (p, g, rate) in enumerate(zip(inputs, gradients, rates, strict=True))
+    )
 
 
 def _named_arrays(

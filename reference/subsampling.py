@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from reference import update
 from reference._validate import Array, Axes, factor
 from reference.activation import named
 from reference.convolution import conv_input_gradient
@@ -87,6 +88,10 @@ def vjp(
         subsampling_scale_gradient(delta, down),
         subsampling_bias_gradient(delta),
     )
+
+
+step = update.stepping(vjp)
+"""Every parameter after one step of gradient descent (D6), None for x: `update.stepping` of `vjp`."""
 
 
 def _inputs(axes: Axes, x: Any, beta: Any, b: Any, n: Any) -> tuple[Array, Array, Array]:

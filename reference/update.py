@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,28 @@ def updated(parameter: Array, gradient: Array, learning_rate: Any) -> Array:
     return np.asarray(
         parameter - axes.like("learning_rate", learning_rate, "parameter", parameter) * gradient
     )
+
+
+def stepping(vjp: Callable[..., Sequence[Any]], data: int = 1) -> Callable[..., tuple[Any, ...]]:
+    """The step of a layer from its vjp: step(cotangent, *inputs, learning_rate=η, **options) (D6).
+
+    It returns one entry for each input, None for the first `data` of them, which are no parameters. η is one
+    number, or one entry for each input: None, a number, or one rate for each weight.
+
+    Parameters
+    ----------
+    vjp : function (cotangent, *inputs, **options) -> one gradient for each input
+    data : int
+        How many inputs come before the parameters.
+    """
+
+    def step(cotangent: Array, *inputs: Array, learning_rate: Any, **options: Any) -> tuple[Any, ...]:
+        gradients = vjp(cotangent, *inputs, **options)
+        rates = learning_rate if isinstance(learning_rate, tuple) else (learning_rate,) * len(inputs)
+        known = list(zip(inputs, gradients, rates, strict=True))[data:]
+        return (None,) * data + tuple(updated(p, g, rate) for p, g, rate in known)
+
+    return step
 
 
 def step(

@@ -146,7 +146,7 @@ def test_a_mark_on_a_class_that_offers_nothing_is_refused_at_once():
     assert str(caught.value).splitlines() == [
         "implements: the class Nothing offers nothing for 'twice'",
         "  forward = None, vjp = None",
-        "  at least one of the two must be a static method",
+        "  at least one of the two must be a static method (or step)",
     ]
 
 

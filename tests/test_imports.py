@@ -19,7 +19,7 @@ HOUSE = (
     "rates", "stepped", "missteps", "step",
     "plain", "case", "operation", "forward", "built_in", "hosting", "importing", "implementation", "translation",
     "environment",
-    "schemas", "writing", "certificate", "tally", "judge", "required",
+    "schemas", "writing", "certificate", "tally", "training", "judge", "required",
     "misdeclared", "strategies", "plan", "session", "ledger",
     "execution", "certify", "report", "bench", "vectors", "frameworks", "adapters",
     "cli", "pytest_plugin", "__init__", "__main__",

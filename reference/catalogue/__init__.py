@@ -18,6 +18,7 @@ _BIASES = Input("b", ("J",), "biases, the notes' b_j")
 _HIDDEN = Input("c", ("I", "J"), "hidden weights, the notes' c_ij; α = softmax over axis 0")
 _ACTIVATION = {"activation": f"f: {', '.join(plain.ACTIVATIONS)}"}
 _TABLE = {"connections": "M_j: bool (I, J), whether input map i feeds output map j; None: all do"}
+_PARAMETERS = ("W", "k", "beta", "c", "b")
 _FACTOR = {"n": "side of a block, from 1"}
 
 
@@ -54,6 +55,7 @@ def _operation(
         mathml={each: mathml()[each] for each in equations},
         options=options or {},
         conventions=turns or {},
+        parameters=tuple(each.name for each in inputs if each.name in _PARAMETERS),
         batched=tuple(each.name for each in inputs if each.axes[0] == "N"),
         linear_in=lambda given: linear if given.get("activation", "identity") == "identity" else (),
     )
