@@ -217,7 +217,9 @@ class _View:
         f is not finite at x, or not resolved. Resolved: every entry of the tape shows itself. At the distance
         H at which its part in f first exceeds RESOLVED times the noise, (its part in f')·H may exceed that by
         no more than the coarseness of the distances explains. Otherwise a fast ripple below the rounding
-        would carry a derivative that nobody who sees only rounded values could know.
+        would carry a derivative that nobody who sees only rounded values could know. Steps to which f is rounded
+        have to show themselves before that: where f does not move at all until it does so by many of them at
+        once, it is constant to the bit for all who do not know where to look.
     """
 
     def __init__(self, f: Tape, x: Any) -> None:
@@ -236,6 +238,14 @@ class _View:
             explained = 2 * COARSENESS * RESOLVED * self.noise
             if not np.all((parts == 0) | (parts * self.shown <= explained)):
                 raise ValueError("not resolved")
+            stepped = any(entry.op == "rounded" for entry in f.entries)
+            if stepped and not self._moves() < self.shown[-1]:
+                raise ValueError("not resolved: a needle")
+
+    def _moves(self) -> float:
+        """The first distance at which f moves at all."""
+        moved = (self.rows[-1] != self.rows[-1][:, :1]).any(axis=0)
+        return float(self.distances[moved.argmax()]) if moved.any() else np.inf
 
     def _noise(self, f: Tape) -> float:
         """What one rounding of every entry, x among them, adds up to in f(x)."""
@@ -252,10 +262,16 @@ class _View:
             return np.array(rows, dtype=np.float64)
 
     def _shown(self) -> Any:
-        """For every entry the first distance at which its part in f is above the noise, or undefined."""
+        """For every entry the first distance at which its part in f is above the noise, or undefined.
+
+        Of those that a number of the dtype next to x can be at.
+        """
         moved = np.abs(self.adjoints)[:, None, None] * np.abs(self.rows - self.values[:, None, None])
-        seen = ~(moved <= RESOLVED * self.noise).all(axis=1)
+        seen = ~(moved <= RESOLVED * self.noise).all(axis=1) & (self.distances >= self._spacing())
         return np.where(seen.any(axis=1), self.distances[seen.argmax(axis=1)], np.inf)
+
+    def _spacing(self) -> float:
+        return epsilon(self.kind) * abs(self.x) / 2
 
     def scale(self) -> float:
         """The distance at which f itself shows."""
