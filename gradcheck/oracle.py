@@ -209,7 +209,7 @@ class _Pushed:
             taken = {e: line.steps.taken(e) / INCOMMENSURATE for e in {e for _, e in answers}}
             found.merge([(e * (1 / INCOMMENSURATE), taken[k]) for e, k in answers[1:]])
             worst = found.worst(line.unit)
-            if worst is None:
+            if worst is None or centre.size == 1:  # a single output has driven the search already
                 break
             driver = np.zeros(centre.size)
             driver[worst] = 1.0

@@ -173,7 +173,7 @@ def test_values_that_outgrow_the_centre_would_hide_what_is_there(monkeypatch):
 
 def fake(exponent, value, bound, floor):
     estimate = Estimate(value, bound, "spectral", truncation=bound, coefficients=(0.0,) * 9)
-    reading = Reading(
+    read = Reading(
         estimate,
         2,
         floor,
@@ -188,7 +188,7 @@ def fake(exponent, value, bound, floor):
         suspicious=False,
         resolved=True,
     )
-    return segment.Segment(exponent, readings=[reading])
+    return segment.Segment(exponent, readings=[read])
 
 
 def test_of_two_that_contradict_each_other_the_shorter_is_believed():
@@ -209,13 +209,43 @@ def test_of_two_that_contradict_each_other_the_shorter_is_believed():
         (724, "float64"),
         (15741, "float64"),
     ]
-    + [(seed, "float32") for seed in (318, 1386, 2869, 3363, 1560, 2306, 3303, 14320)],
+    + [(seed, "float64") for seed in (11236, 13045, 20759, 102789, 131995, 310585, 103672)]
+    + [(seed, "float32") for seed in (318, 1386, 2869, 3363, 1560, 2306, 3303, 14320, 10667, 30590, 32416)]
+    + [(seed, "float32") for seed in (44212, 44612, 161719, 168825, 163222)],
 )
 def test_bounds_hold_where_rounding_and_structure_look_alike(seed, dtype):
+    assert holds(seed, dtype)
+
+
+def holds(seed, dtype):
     problem = draw(seed, dtype=dtype)
     with np.errstate(over="ignore"):
         estimate = derivative(problem.f, problem.x)
-    assert abs(float(estimate.value) - problem.derivative) <= estimate.bound
+    return abs(float(estimate.value) - problem.derivative) <= estimate.bound
+
+
+#: What each rule is there for: a problem whose bound breaks without it, and what the rule does then.
+NEEDED = {
+    "teeth looked for": ("spectral._Search.look_for_teeth", lambda *_: None, 20759, "float64"),
+    "half of the digits gone": ("reading.math.sqrt", lambda _: 0.0, 102789, "float64"),
+    "places passed over": ("spectral._Search.passed_over", lambda *_: [], 168825, "float32"),
+    "a fall that stops": ("reading.STOPPED", math.inf, 32416, "float32"),
+    "outwards far enough": ("spectral.OUTWARDS", tuple(range(3, 28, 3)), 103672, "float64"),
+    "underflow of what is scaled up": (
+        "elements.underflow",
+        lambda _: float(np.finfo(np.float32).tiny),
+        163222,
+        "float32",
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", NEEDED)
+def test_without_each_rule_a_bound_breaks(monkeypatch, rule):
+    place, without, seed, dtype = NEEDED[rule]
+    assert holds(seed, dtype)
+    monkeypatch.setattr(f"gradcheck.probes.{place}", without)
+    assert not holds(seed, dtype)
 
 
 @pytest.mark.parametrize("count", [5, 9, 17])

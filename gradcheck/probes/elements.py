@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.estimate import Array
-from gradcheck.number import finfo
-from gradcheck.probes.field import FieldLine
+from gradcheck.probes.field import FieldLine, difference, underflow, unit_of
 from gradcheck.probes.line import Sample
 
 
@@ -43,10 +42,9 @@ class ElementLine(FieldLine):
 
     def less_centre(self, output: Array) -> Sample:
         """The driver's change and every element's, with the rounding of the outputs to their own dtype."""
-        values, centre = (a.astype(np.float64).ravel() for a in (output, self.start()))
-        number = finfo(output.dtype)
-        floor = float(number.eps) / 2 * np.abs(values) + float(number.smallest_subnormal)
-        change, weights = values - centre, self.weights()
+        values = output.astype(np.float64).ravel()
+        floor = unit_of(output.dtype) * np.abs(values) + underflow(output)
+        change, weights = difference(output, self.start()).ravel(), self.weights()
         driven, noise = weights @ change, np.linalg.norm(weights * floor)
         return Sample(np.concatenate([[driven], change]), np.concatenate([[noise], floor]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.directions import Steps
-from gradcheck.estimate import Array
+from gradcheck.estimate import SMALLEST, Array
 from gradcheck.number import finfo
 from gradcheck.probes.line import Sample
 
@@ -49,7 +50,9 @@ class FieldLine:
     @property
     def limits(self) -> tuple[int, int]:
         """From the shortest step that the numbers can take to the longest that stays finite."""
-        return self.shortest(), int(finfo(self.point.dtype).maxexp) - self.grid.bit_length() - 4
+        # a longdouble's exponents are beyond those of the float64 in which lengths are kept
+        longest = min(int(finfo(self.point.dtype).maxexp), int(finfo(np.float64).maxexp))
+        return self.shortest(), longest - self.grid.bit_length() - 4
 
     @property
     def unit(self) -> float:
@@ -62,8 +65,9 @@ class FieldLine:
         moving = self.direction != 0
         if not moving.any():
             return -1000
-        ratio = np.log2(np.spacing(np.abs(self.point[moving])).astype(np.float64)) - np.log2(
-            np.abs(self.direction[moving])
+        least = np.spacing(np.abs(self.point[moving])).astype(np.float64)
+        ratio = np.log2(np.maximum(least, SMALLEST)) - np.log2(
+            np.abs(self.direction[moving]).astype(np.float64)
         )
         return int(np.ceil(float(np.median(ratio)))) + 1
 
@@ -95,10 +99,9 @@ class FieldLine:
 
         Differences come first: what does not change costs no digits of what does.
         """
-        change = output.astype(np.float64) - self.start()
+        change = difference(output, self.start())
         unit = unit_of(output.dtype)
-        # two numbers closer than this are one, whatever their size: outputs underflow
-        least = float(finfo(output.dtype).smallest_subnormal)
+        least = underflow(output)
         if self.cotangents is None:
             return Sample(change.reshape(1), unit * np.abs(output.astype(np.float64)).reshape(1) + least)
         flat = self.cotangents.reshape(len(self.cotangents), -1).astype(np.float64)
@@ -116,6 +119,22 @@ class FieldLine:
         self.evaluations += 1
         with np.errstate(all="ignore"):
             return np.asarray(self.function(point))
+
+
+def difference(output: Array, centre: Array) -> Array:
+    """What two outputs differ by, float64: taken in their own numbers where those are longer."""
+    wide = np.result_type(output.dtype, np.float64) if output.dtype.kind == "f" else np.float64
+    return np.asarray((output.astype(wide) - centre.astype(wide)).astype(np.float64))
+
+
+def underflow(output: Array) -> float:
+    """Size below which two outputs may be one, whatever theirs: what f is made of underflows.
+
+    Where nothing but zeros is left, it may have been scaled up after that: by no more than the root of it, since even
+    then it would have to be a root in size to be seen.
+    """
+    tiny = float(finfo(output.dtype).tiny)
+    return tiny if output.any() else math.sqrt(tiny)
 
 
 def unit_of(dtype: np.dtype[Any]) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
@@ -32,6 +35,10 @@ CLEAR = 0.01
 #: a bounded error of the worst signs can reach beside one of random signs.
 WORST = 4.0
 
+#: Share of its last quarter at which a geometric fall may end, beside the square root of the fall from the quarter
+#: before: a fall that stops sooner has met noise, or what looks like it. With 9 samples there is no telling.
+STOPPED, TELLING = 4.0, 17
+
 #: Deviations of the noise that a bound covers: normal noise of known size exceeds 6 with a probability of 2e-9, and the
 #: sawtooth of a rounded argument reaches 8 over one segment.
 NORMAL = 8.0
@@ -39,11 +46,8 @@ NORMAL = 8.0
 #: What the coefficients may hide of rounding inside f, as a multiple of what they show.
 HIDDEN = 64.0
 
-#: Rounding of the argument, in half lengths, above which nothing limits what the coefficients may hide.
-CLOSE = 1e-4
-
 #: Chance that the noise part of a bound is exceeded, for normal noise of unknown size.
-RISK = 1e-7
+RISK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class Reading:
     floor), `norm` the deviation of the derivative for one unit of it; `rate` is the fall from one of the
     used coefficients to the next, `fall` the fall over the last two quarters, `top` the largest coefficient but c_0,
     `floor` the rounding that a sample cannot avoid, `value` the size of φ; `suspicious` means that the level is
-    noise only if it shows itself between close neighbours; `resolved` that the estimate's bound can be believed.
+    noise only if it shows itself between close neighbours; `resolved` that the estimate's bound can be believed;
+    `freedom` coefficients tell `measured`, and noise enters as no less than `least` a sample.
     """
 
     estimate: Estimate
@@ -70,6 +75,8 @@ class Reading:
     falling: bool
     suspicious: bool
     resolved: bool
+    freedom: int = 0
+    least: float = 0.0
 
     @property
     def constant(self) -> bool:
@@ -84,15 +91,22 @@ class Reading:
         rate = self.fall ** (1.0 / quarter)
         return float(np.log2(rate) - np.log2(max(self.floor / self.top, 1e-17)) / wanted)
 
-    def with_noise(self, spread: float, freedom: int = 0, inner: float = 0.0) -> Reading:
-        """The same reading, with noise of at least this deviation a sample (from `freedom` coefficients) in its bound.
+    def with_noise(self, spread: float, inner: float = 0.0) -> Reading:
+        """The same reading, with noise of at least this deviation a sample in its bound, of known size.
 
         Rounding of f's output is bounded, so it enters with the factor that covers a bounded error of the worst
-        signs; noise of unknown law enters with Student's quantile.
+        signs, and so does rounding of its argument.
         """
-        quantile = float(student.isf(RISK / 2, max(freedom, 2))) if freedom else NORMAL
-        noise = self.norm * max(quantile * spread, WORST * self.floor, NORMAL * inner, 0.0)
-        noise = max(noise, self.estimate.noise)
+        least = max(self.least, NORMAL * spread, WORST * self.floor, WORST * inner)
+        return replace(self, least=least).with_spread(self.measured, self.freedom)
+
+    def with_spread(self, spread: float, freedom: int) -> Reading:
+        """The same reading, with noise of this deviation a sample as `freedom` coefficients show it (0: none do).
+
+        Noise of unknown size enters with Student's quantile.
+        """
+        shown = _quantile(freedom) * spread if freedom else 0.0
+        noise = self.norm * max(shown, self.least)
         bound = noise + self.estimate.truncation
         return replace(self, estimate=replace(self.estimate, noise=noise, bound=bound))
 
@@ -100,9 +114,9 @@ class Reading:
         """φ at `place`, of the half length, from the samples' interpolant."""
         return float(np.polynomial.chebyshev.chebval(place, self.estimate.coefficients))
 
-    def signal(self, place: float) -> float:
-        """φ at `place`, of the half length, from the coefficients that stand above the noise."""
-        return float(np.polynomial.chebyshev.chebval(place, self.estimate.coefficients[: max(self.used, 2)]))
+    def signal(self, place: Any) -> Any:
+        """φ at `place` (or places), of the half length, from the coefficients that stand above the noise."""
+        return np.polynomial.chebyshev.chebval(place, self.estimate.coefficients[: max(self.used, 2)])
 
     def refused(self) -> Reading:
         """The same reading, with a bound that claims nothing."""
@@ -144,6 +158,9 @@ def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, h
     ended = bool(quarters[2] <= UNSUSPICIOUS * floor)
     falling = not ended and fall <= limit and bool(quarters[1] <= 2 * limit * quarters[0])
     kept = count if falling else max(used, 2)
+    # a fall that ends in a level stretch well above rounding has met noise, or a ripple that looks like it
+    stopped = count >= TELLING and level > HIDDEN * floor
+    stopped = stopped and bool(sizes[-2:].max() > STOPPED * np.sqrt(fall) * quarters[2])
     clear = level < CLEAR * float(sizes[1:].max())
     level_stretch = 2 <= used <= (count + 1) // 2
     spread = float(np.sqrt(np.mean(np.square(sizes[kept:])))) if kept < count else level
@@ -159,25 +176,32 @@ def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, h
         floor / unit,
         float(nodes.slope_norms[kept]) / half,
         falling,
-        suspicious=not (ended or falling) and level_stretch and clear,
+        suspicious=(falling and stopped) or (not (ended or falling) and level_stretch and clear),
         resolved=ended or falling or (level_stretch and clear),
+        freedom=0 if falling else count - kept,
     )
-    inner = _inner(reading, unit * scale, half)
+    inner = _inner(reading, unit, scale, half)
     if falling:
         # the noise may end the fall as well, in either of the last two
-        return reading.with_noise(float(sizes[-2:].max()), inner=inner)
-    return reading.with_noise(spread, count - kept, inner)
+        return reading.with_noise(float(sizes[-2:].max()), inner)
+    return reading.with_noise(0.0, inner)
 
 
-def _inner(reading: Reading, rounding: float, half: float) -> float:
+@cache
+def _quantile(freedom: int) -> float:
+    """Student's, for a deviation that so many coefficients tell."""
+    return float(student.isf(RISK / 2, max(freedom, 2)))
+
+
+def _inner(reading: Reading, unit: float, scale: float, half: float) -> float:
     """Rounding of the argument inside f, u |x| |f'|, as far as the coefficients leave room for it.
 
-    f may round its argument (to form c x, say) without showing it: evenly spaced arguments can round alike. It also
-    may not (x − p is exact near p), so what the coefficients show limits what they may hide; but not on a segment of
-    so few units in the last place of x that its samples hardly differ.
+    f may round its argument (to form c x, say) without showing it: evenly spaced arguments can round alike, and on a
+    short segment nothing may round differently at all (x² near 1). It also may not (x − p is exact near p), so what
+    the coefficients show limits what they may hide; but not on a segment that has less than half of the digits of x.
     """
-    argument = float(rounding * abs(reading.estimate.value))
-    if rounding > CLOSE * half:
+    argument = float(unit * scale * abs(reading.estimate.value))
+    if half < math.sqrt(unit) * scale:
         return argument
     return float(min(argument, HIDDEN * max(reading.measured, reading.floor)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,8 +16,21 @@ from gradcheck.probes.reading import UNSUSPICIOUS, Reading
 #: shorter one saw.
 OUTGROWN = 4.0
 
+#: Share of a level within which others are that level.
+SAME = 4.0
+
+#: Bend that a segment must show, as a share of what an oscillation of that level would have with that slope (at its
+#: zeros it has less), and in roundings of the segment itself.
+BENT, CLEARLY = 1 / 32, 8.0
+
 #: Answer of one channel: the estimate, and the exponent of the segment that gave it.
 Answer = tuple[Estimate, int]
+
+#: A segment's exponent, and what it says of one channel.
+Place = tuple[int, Reading]
+
+#: A refused segment's exponent, and its level, where that is known for noise.
+Noisy = tuple[int, float] | None
 
 
 @dataclass
@@ -25,7 +38,7 @@ class Segment:
     """Samples of one segment [−h, h], h = grid · 2**exponent, and what they say; `driven` channels come first.
 
     `confirmed`: it foretold samples between its own; `surprised`: it did not; `pending`: readings whose level may be
-    noise and was not looked into.
+    noise and was not looked into; `noisy`: the level that ends its coefficients was looked into and is noise.
     """
 
     exponent: int
@@ -36,6 +49,7 @@ class Segment:
     confirmed: bool = False
     pending: dict[int, Reading] = field(default_factory=dict)
     surprised: bool = False
+    noisy: bool = False
 
     @property
     def finite(self) -> bool:
@@ -66,33 +80,80 @@ def choose(segments: Iterable[Segment], channel: int) -> Answer:
     """The smallest bound among the resolved segments; where two contradict each other, the shorter one."""
     taken = [s for s in segments if s.readings]
     found = [(s.exponent, s.readings[channel]) for s in taken]
+    noisy = max(((s.exponent, s.readings[channel].level) for s in taken if s.noisy), default=None)
+    moving = min((e for e, r in found if not r.constant), default=None)
     first = next((e for e, r in found if r.constant), None)
-    believed = [pooled(r, found) for e, r in found]
+    own = [unseen(e, r, found, noisy) for e, r in found]
+    believed = [unseen(e, pooled(r, found), found, noisy) for e, r in found]
     usable = sorted(
         (
-            (e, r.estimate)
-            for (e, _), r in zip(found, believed, strict=True)
-            # a constant says no more of the slope at the centre on a longer segment than on the first one
-            if r.resolved and not outgrown(e, r, found) and not (r.constant and e != first)
+            (e, r.estimate, o.estimate)
+            for (e, _), r, o in zip(found, believed, own, strict=True)
+            # a constant says no more of the slope at the centre on a longer segment than on the first one, and nothing
+            # where a shorter one moves
+            if r.resolved
+            and not outgrown(e, r, found)
+            and not (r.constant and (e != first or (moving is not None and moving < e)))
         ),
-        key=lambda pair: pair[0],
+        key=lambda answer: answer[0],
     )
     if not usable:
         return nothing(found, min((s.exponent for s in segments), default=0))
-    exponent, estimate = min(usable, key=lambda pair: float(pair[1].bound))
-    for shorter, other in usable:
-        if shorter < exponent and not other.agrees(estimate):
+    exponent, estimate, alone = min(usable, key=lambda answer: float(answer[1].bound))
+    for shorter, other, others in usable:
+        # by what each has seen itself: noise found further out is none of what is close by
+        if shorter < exponent and not others.agrees(alone):
             return other, shorter
     return estimate, exponent
 
 
 def pooled(reading: Reading, found: list[tuple[int, Reading]]) -> Reading:
-    """The reading with the largest noise that was seen at any length.
+    """The reading with the largest noise that was seen at any length, told by the coefficients of all of them.
 
     Rounding inside f can conspire with evenly spaced steps to look smooth on one segment; hardly on all.
     """
-    seen = [r.measured for _, r in found if r.resolved and not r.falling]
-    return reading.with_noise(max(seen)) if seen else reading
+    seen = [r for _, r in found if r.resolved and not r.falling]
+    if not seen:
+        return reading
+    return reading.with_spread(max(r.measured for r in seen), sum(r.freedom for r in seen))
+
+
+def unseen(exponent: int, reading: Reading, found: Sequence[Place], noisy: Noisy) -> Reading:
+    """The reading with the noise in its bound that a longer segment ended in, where none shows what else that is.
+
+    Rounding inside f is often a sawtooth (1 − cos t near 0): on one tooth f is smooth, with another slope. A structure
+    of that size would show itself on the segment that resolves it.
+    """
+    if noisy is None or noisy[0] <= exponent or not reading.resolved or noisy[1] <= reading.measured:
+        return reading
+    return reading.with_noise(noisy[1]) if hides(exponent, noisy[1], found) else reading
+
+
+def hides(exponent: int, level: float, found: Sequence[Place]) -> bool:
+    """Whether no resolved segment shows what ends the coefficients of those longer than `exponent` at that level."""
+    longer = [pair for pair in found if pair[0] > exponent and pair[1].level * SAME >= level]
+    return not any(shows(pair, max(longer, key=lambda p: p[0]), level) for pair in found)
+
+
+def shows(pair: Place, longer: Place, level: float) -> bool:
+    """Whether a resolved segment bends, beside what a longer one foretells, as a structure of that level would.
+
+    An oscillation of amplitude A whose slope moves φ by d over the segment bends by about d**2 / 2A; a tooth is
+    straight.
+    """
+    (exponent, reading), (far, above) = pair, longer
+    if not reading.resolved or exponent >= far:
+        return False
+    moved = abs(reading.estimate.value - above.estimate.value) * reading.estimate.step
+    expected = max(BENT * moved * (moved / level) / (2 * 2**0.5), CLEARLY * reading.level)
+    x = np.linspace(-1.0, 1.0, reading.estimate.points)
+    # times any number: the steps of two segments are rounded, each to a direction of its own
+    foretold = np.stack([np.ones_like(x), x, above.signal(x * 2.0 ** (exponent - far))], axis=1)
+    own = reading.signal(x)
+    size = max(float(np.abs(own).max()), np.finfo(float).tiny)
+    foretold = foretold / np.maximum(np.abs(foretold).max(axis=0), np.finfo(float).tiny)
+    bent = own / size - foretold @ np.linalg.lstsq(foretold, own / size)[0]
+    return bool(np.abs(bent).max() >= expected / size)
 
 
 def outgrown(exponent: int, reading: Reading, found: list[tuple[int, Reading]]) -> bool:

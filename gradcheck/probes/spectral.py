@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from gradcheck.probes.jump import Inward
 from gradcheck.probes.line import Line, Sample
 from gradcheck.probes.nodes import Nodes, chebyshev
 from gradcheck.probes.reading import UNSUSPICIOUS, Reading, read
-from gradcheck.probes.segment import OUTGROWN, Segment, choose
+from gradcheck.probes.segment import OUTGROWN, SAME, Segment, choose, hides
 
 #: Levels that the search uses: 9 samples to look, 17 to measure.
 LOOK, MEASURE = 9, 17
@@ -33,10 +34,14 @@ ENOUGH = 128
 #: Bits by which h exceeds the half length that suits the finer points, up to which they are worth trying at once.
 PROMISING = 2.0
 
-#: How far, in bits, and how often a constant is followed outwards: to 2**27 times its length.
-FEEL, FEELS = 3, 9
+#: Bits by which a constant is followed outwards, to 2**57 times its length (x may be tiny beside what f sees of it),
+#: and inwards before that, to a millionth of it.
+OUTWARDS, INWARDS = (*range(3, 28, 3), *range(33, 58, 6)), (4, 8, 12, 16, 20)
 
-#: Steps of a staircase within 2**FEEL half lengths of a constant, at most.
+#: Calls left from which on it is followed inwards on both sides, in steps of two bits.
+PLENTY = 80
+
+#: Steps of a staircase within the first stride of a constant, at most.
 FEW = 16.0
 
 #: Roundings that the bend of a kink at the point must exceed to be seen, and the share of it that must be left there.
@@ -57,6 +62,9 @@ LARGE, COARSE, DISTANT, PERSISTENT = 1e4, 3e-5, 3, 6.0
 #: Where, in half lengths, a resolved segment is put to the test, by which multiple of the noise it may miss, and
 #: how many bits shorter the next segment is where it does.
 BETWEEN, NOISY, SURPRISED = (0.371693, -0.618034), 10.0, 4
+
+#: Bits inside of a segment from which on its samples leave a gap round the centre.
+GAP = 2
 
 #: Share of a structure's level down to which coefficients must fall that have seen it.
 BURIED = 8.0
@@ -137,6 +145,8 @@ class _Search:
             if leader is None or leader.confirmed or self.left() < 1:
                 return
             segment = None if self.confirm(leader) else self.shrink(leader)
+            if segment is None:
+                self.look_for_teeth(leader)
 
     def leader(self) -> Segment | None:
         """The resolved segment with the smallest bounds."""
@@ -239,17 +249,28 @@ class _Search:
         return grown
 
     def feel(self, segment: Segment) -> Segment | None:
-        """Go outwards from a segment on which f is constant to where it moves, and see whether it does so at once."""
+        """Go from a segment on which f is constant to where it moves, and see whether it does so at once.
+
+        Inwards first: what f does close by may be missed by all samples but the one at the centre.
+        """
         self.felt = True
-        for exponent in range(segment.exponent + FEEL, segment.exponent + FEEL * FEELS + 1, FEEL):
-            if not self.affords(2) or exponent > self.line.limits[1]:
+        grid, (low, high) = self.line.grid, self.line.limits
+        plenty = self.left() > PLENTY
+        close = [
+            (segment.exponent - bits, [grid, -grid] if plenty else [grid * (-1) ** k])
+            for k, bits in enumerate(range(2, 21, 2) if plenty else INWARDS)
+        ]
+        far = [(segment.exponent + bits, [grid, -grid]) for bits in OUTWARDS]
+        for exponent, places in ((e, p) for e, p in close + far if low <= e <= high):
+            if not self.affords(2):
                 return None
-            pair = [(p, self.line.sample(p, exponent)) for p in (self.line.grid, -self.line.grid)]
-            if not all(sample.finite for _, sample in pair):
+            samples = [(p, self.line.sample(p, exponent)) for p in places]
+            if not all(sample.finite for _, sample in samples):
                 return None
-            moved = [(p, s) for p, s in pair if (s.values[: segment.driven] != 0).any()]
+            moved = [(p, s) for p, s in samples if (s.values[: segment.driven] != 0).any()]
             if moved:
-                self.edge(exponent, *moved[0])
+                if exponent > segment.exponent:
+                    self.edge(exponent, *moved[0])
                 return self.take(exponent, LOOK) if self.affords(LOOK) else None
         self.believed = True
         return None
@@ -266,7 +287,14 @@ class _Search:
 
         still = np.zeros_like(sample.values)
         inward = Inward(
-            residual, channel, level, self.closest(exponent), side * 2.0**-FEEL, side, still, sample.values
+            residual,
+            channel,
+            level,
+            self.closest(exponent),
+            side * 2.0 ** -OUTWARDS[0],
+            side,
+            still,
+            sample.values,
         )
         inward.loudest = math.inf
         stepped = inward.is_noise(self.left() - LOOK - len(BETWEEN))
@@ -343,6 +371,11 @@ class _Search:
         if coarse and not self.persists(segment, channel, level):
             segment.pending[channel] = reading
             return False
+        return self.between_neighbours(segment, nodes, channel)
+
+    def between_neighbours(self, segment: Segment, nodes: Nodes, channel: int) -> bool:
+        """Whether the level is there between the closest of the neighbours that differ most."""
+        level = segment.readings[channel].level
         places = np.array(nodes.positions) / self.line.grid
         rest = np.array([segment.samples[p].values for p in nodes.positions])
         rest = rest - np.array([self.signal(segment, place) for place in places])
@@ -400,6 +433,8 @@ class _Search:
 
         It shows in the other channels too, as large beside what they do as in this one.
         """
+        if segment.readings[channel].constant:
+            return
         share = level / (segment.readings[channel].top * BURIED)
         for other in self.segments.values():
             if other.exponent > segment.exponent:
@@ -412,26 +447,59 @@ class _Search:
         return np.array([r.signal(place) for r in segment.readings])
 
     def confirm(self, segment: Segment) -> bool:
-        """Whether the samples foretell two between them, where the steps are no multiples of the same quantum.
+        """Whether the samples foretell others between them, where the steps are no multiples of the same quantum.
 
-        An oscillation that turns a whole number of times a quantum looks smooth on every multiple of it. What the
-        sample misses by counts as noise: so large is the error of the interpolant between its nodes.
+        An oscillation that turns a whole number of times a quantum looks smooth on every multiple of it, and so does
+        rounding inside f that is the same on all of them. What a sample misses by counts as noise: so large is the
+        error of the interpolant between its nodes.
         """
         segment.confirmed = True
-        for wanted in BETWEEN[: max(self.left(), 0)]:
+        for wanted in (*BETWEEN, *self.passed_over(segment))[: max(self.left(), 0)]:
             sample, place = self.line.between(wanted, segment.exponent)
-            for c, r in enumerate(segment.leading):
+            for c, r in enumerate(segment.readings):
                 miss = abs(float(sample.values[c]) - r.at(place))
-                aside = NOISY * self.line.aside() * abs(r.estimate.value)
-                if miss > NOISY * r.level + aside and not self.rounding(segment, c, place, sample, miss):
+                surprising = miss > NOISY * (r.level + self.line.aside() * abs(r.estimate.value))
+                if surprising and not self.rounding(segment, c, place, sample, miss):
+                    if c >= self.driven:
+                        segment.readings[c] = r.refused()
+                        continue
                     segment.confirmed, segment.surprised = False, True
                     segment.readings = [r.refused() for r in segment.readings]
                     return False
                 segment.readings[c] = segment.readings[c].with_noise(miss)
         return True
 
+    def passed_over(self, segment: Segment) -> list[float]:
+        """Places, in half lengths, between the segment and shorter ones, where the samples of none leave less of a gap.
+
+        What f does close by, and no more further out, would be seen by the sample at the centre alone.
+        """
+        taken = sorted((s.exponent for s in self.segments.values() if s.finite), reverse=True)
+        below = [segment.exponent - e for e in taken if e <= segment.exponent]
+        bits = [k for near, far in pairwise(below) for k in range(near + GAP, far, 2)]
+        return [side * 2.0**-k for k in bits for side in (1.0, -0.5)]
+
+    def look_for_teeth(self, segment: Segment) -> None:
+        """Look whether the level that a longer segment was refused for is noise: this one may lie on a tooth of it.
+
+        Not where this one, or another, shows the structure of that level.
+        """
+        for channel, reading in enumerate(segment.leading):
+            found = [(s.exponent, s.readings[channel]) for s in self.segments.values() if s.readings]
+            refused = [(e, r) for e, r in found if e > segment.exponent and not (r.resolved or r.falling)]
+            if not refused:
+                continue
+            exponent, above = min(refused, key=lambda pair: pair[0])
+            longer = self.segments[exponent]
+            if above.level <= SAME * reading.level or not hides(segment.exponent, above.level, found):
+                continue
+            nodes = chebyshev(longer.count, self.line.grid)
+            longer.noisy = longer.noisy or self.between_neighbours(longer, nodes, channel)
+
     def rounding(self, segment: Segment, channel: int, place: float, sample: Sample, miss: float) -> bool:
         """Whether noise that the even steps hide explains what a sample between them misses by."""
+        if channel >= self.driven:
+            return self.known is not None and miss <= NOISY * float(self.known[channel])
         nearest = min(segment.samples, key=lambda p: abs(p / self.line.grid - place))
         near = nearest / self.line.grid
         rest = np.array(
