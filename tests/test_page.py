@@ -15,7 +15,7 @@ from gradcheck.report import tree
 from gradcheck.report.axes import Scale, linear, logarithmic
 from gradcheck.report.heat import Panels, heat_map
 from gradcheck.report.page import html
-from gradcheck.report.plots import Elements
+from gradcheck.report.plots import Elements, decay, scatter, steps
 from gradcheck.verdict import Verdict
 from tests import browser as browsers
 from tests.test_report import HOSTILE, hostile
@@ -134,7 +134,7 @@ def test_a_failure_has_four_plots_each_with_words_for_those_who_do_not_see_it(pa
     ids = {each.get("id") for _, each in whole.tags}
     for each in pictures:
         assert {each["aria-labelledby"], each["aria-describedby"]} <= ids
-    for said in ("elements are wrong; the worst is", "The best central quotient is off by", "looked smooth"):
+    for said in ("Wrong in ", "The best central quotient is off by", "looked smooth"):
         assert said in whole.text
 
 
@@ -202,15 +202,16 @@ def elements(shape, wrong=()):
 
 
 @pytest.mark.parametrize(
-    "shape", [(), (1,), (40,), (3, 5), (1, 200), (2, 3, 4), (2, 3, 5, 4), (2, 2, 2, 2, 3)]
+    "shape", [(), (1,), (40,), (3, 5), (1, 200), (3, 200), (4096,), (2, 3, 4), (2, 3, 5, 4), (2, 2, 2, 2, 3)]
 )
 def test_every_element_has_a_cell_of_its_own_inside_the_picture(shape):
     panels, size = Panels.of(shape), int(np.prod(shape, dtype=int))
     places = {panels.place(k) for k in range(size)}
     assert len(places) == size
     width, height = panels.size
-    assert max(x for x, _ in places) + panels.cell <= width * (1 + 1e-9)
-    assert max(y for _, y in places) + panels.cell <= height * (1 + 1e-9)
+    assert max(x for x, _ in places) + panels.cell[0] <= width * (1 + 1e-9)
+    assert max(y for _, y in places) + panels.cell[1] <= height * (1 + 1e-9)
+    assert max(panels.cell) <= 4 * min(panels.cell)
 
 
 def test_cells_that_are_wrong_are_coloured_and_tell_their_numbers():
@@ -224,6 +225,54 @@ def test_numbers_that_are_none_are_crossed_out():
     odd = Elements((2,), (float("nan"), 1.0), (1.0, 1.0), (0.1, 0.1))
     assert odd.errors == [0]
     assert sum(each.get("class") == "none" for each in heat_map(odd, "k").iter("path")) == 1
+
+
+def places_of(drawn, tag, names, kind=None):
+    return [[float(each.get(n)) for n in names] for each in drawn.iter(tag) if each.get("class") == kind]
+
+
+def test_a_scatter_has_right_elements_on_the_diagonal_and_what_is_too_large_above_it():
+    drawn = scatter(
+        Elements((3,), (1.0, 2.0, 9.0), (1.0, 2.0, 3.0), (0.0,) * 3), ("claimed", "measured"), "k"
+    )
+    ((x1, y1, x2, y2),) = [
+        each
+        for each in places_of(drawn, "line", ("x1", "y1", "x2", "y2"))
+        if each[0] != each[2] and each[1] != each[3]
+    ]
+    for x, y in places_of(drawn, "circle", ("cx", "cy"), "right"):
+        assert (y - y1) * (x2 - x1) == pytest.approx((x - x1) * (y2 - y1), rel=1e-3)
+    (cross,) = [each.get("d") for each in drawn.iter("path")]
+    x, y = (float(each) + 4 for each in re.match(r"M([\d.]+) ([\d.]+)", cross).groups())
+    assert y < y1 + (x - x1) * (y2 - y1) / (x2 - x1)  # y counts downwards
+
+
+def test_coefficients_that_fall_are_drawn_falling_and_odd_ones_filled():
+    probe = {"coefficients": [1.0, 0.1, 0.0, 1e-3], "points": 4, "step": 0.5, "finding": "smooth"}
+    drawn = decay(probe, "k")
+    odd, even = (places_of(drawn, "circle", ("cx", "cy"), kind) for kind in ("odd", "right"))
+    assert (len(odd), len(even)) == (2, 2)
+    heights = [y for _, y in sorted(odd + even)]
+    assert heights[0] < heights[1] < heights[3] <= heights[2]
+    assert "from 1.0e+00 down to 1.0e-03; the function looked smooth" in drawn.find("desc").text
+
+
+def test_errors_by_step_leave_out_what_is_no_number_and_mark_the_probes_bound():
+    rows = [
+        {"step": 1.0, "forward": "nan", "central": 1e-2, "extrapolated": 1e-4},
+        {"step": 1e-2, "forward": 1e-2, "central": 1e-6, "extrapolated": "inf"},
+    ]
+    drawn = steps({"bound": 1e-12, "step": 0.1}, rows, "k")
+    lines = {each.get("class"): each.get("points").split() for each in drawn.iter("polyline")}
+    assert {name: len(points) for name, points in lines.items()} == {
+        "forward": 1,
+        "central": 2,
+        "extrapolated": 1,
+    }
+    x, y = zip(*(map(float, point.split(",")) for point in lines["central"]), strict=True)
+    assert x[0] > x[1]
+    assert y[0] < y[1]  # y counts downwards: the longer step has the larger error
+    assert [each.get("class") for each in drawn.iter("path")] == ["probe"]
 
 
 def test_linear_ticks_are_round_and_inside():
@@ -391,10 +440,8 @@ def test_without_scripts_the_page_is_whole(shown, certificate):
 
 
 @pages
-def test_in_print_all_is_unfolded_on_white(shown):
+def test_paper_is_white_whatever_the_screen_is(shown):
     shown.appear(1280, dark=True)
-    shown.run("dispatchEvent(new Event('beforeprint'))")
-    assert shown.run("Array.from(document.querySelectorAll('details')).every((each) => each.open)")
     shown.call("Emulation.setEmulatedMedia", media="print", features=[])
     assert shown.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     shown.call("Emulation.setEmulatedMedia", media="", features=[])

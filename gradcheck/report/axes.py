@@ -43,6 +43,8 @@ class Scale:
         """Places and labels: round numbers, or whole powers of ten."""
         span = self.high - self.low
         step = max(math.ceil(span / 5), 1) if self.logarithmic else _step(span / 6)
+        if len(f"{step * math.floor(self.high / step):.6g}") > 4 and not self.logarithmic:
+            step = _step(span / 3)  # long labels would touch each other
         first = math.ceil(self.low / step - 1e-9)
         for k in range(first, math.floor(self.high / step + 1e-9) + 1):
             value = k * step

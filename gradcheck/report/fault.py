@@ -125,7 +125,9 @@ def _listing(elements: Elements) -> Element:
     """The numbers of the first elements, the wrong ones before the right."""
     places = sorted(range(len(elements.claimed)), key=lambda k: not elements.wrong(k))[:LISTED]
     names = ("element", "claimed", "measured", "difference", "bound", "")
-    head = element("tr", *(element("th", name, scope="col") for name in names))
+    kinds = [None, *["number"] * 4, None]
+    heads = (element("th", name, scope="col", class_=kind) for name, kind in zip(names, kinds, strict=True))
+    head = element("tr", *heads)
     rows = [
         element(
             "tr",

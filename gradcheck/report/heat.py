@@ -18,7 +18,10 @@ TITLED = 1024
 """Wrong cells that tell their numbers when pointed at: a page of more would be slow."""
 
 LINE = 32
-"""Elements of one dimension in a line."""
+"""Elements of one dimension in a line, where there are not enough for a square."""
+
+LEAST, MOST, STRETCH = 2.0, 40.0, 4.0
+"""Sides of a cell, and how much longer one may be than the other where an array is very wide or high."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Panels:
         """
         size = math.prod(shape)
         if len(shape) < 2 or (math.prod(shape[:-1]) == 1 and shape[-1] > LINE):
-            width = min(max(size, 1), LINE)
+            width = min(max(size, 1), max(LINE, math.isqrt(size)))
             return cls(1, 1, math.ceil(max(size, 1) / width), width)
         *leading, height, width = shape
         if len(leading) == 2:
@@ -52,27 +55,32 @@ class Panels:
         return cls(math.ceil(count / columns), columns, height, width)
 
     @property
-    def cell(self) -> float:
-        """Side of a cell."""
+    def cell(self) -> tuple[float, float]:
+        """Width and height of a cell: square but where an array is much wider than high, or higher than wide."""
         wide = (SIDE - GAP * (self.columns - 1)) / (self.columns * self.width)
         high = (SIDE - (GAP + LABEL) * (self.rows - 1)) / (self.rows * self.height)
-        return min(max(min(wide, high), 2.0), 40.0)
+        wide, high = (min(max(side, LEAST), MOST) for side in (wide, high))
+        least = min(wide, high)
+        return (least, least) if least > MOST / 8 else (min(wide, STRETCH * high), min(high, STRETCH * wide))
 
     def place(self, k: int) -> tuple[float, float]:
         """The corner of the cell of the element at a place in C order."""
         panel, inside = divmod(k, self.height * self.width)
         (row, column), (down, right) = divmod(panel, self.columns), divmod(inside, self.width)
+        wide, high = self.cell
         return (
-            column * (self.width * self.cell + GAP) + right * self.cell,
-            LABEL + row * (self.height * self.cell + GAP + LABEL) + down * self.cell,
+            column * (self.width * wide + GAP) + right * wide,
+            LABEL + row * (self.height * high + GAP + LABEL) + down * high,
         )
 
     @property
     def size(self) -> tuple[float, float]:
         """Of the whole picture."""
-        wide = self.columns * self.width * self.cell + (self.columns - 1) * GAP
-        high = self.rows * (self.height * self.cell + LABEL + GAP) - GAP
-        return wide, high
+        wide, high = self.cell
+        return (
+            self.columns * self.width * wide + (self.columns - 1) * GAP,
+            self.rows * (self.height * high + LABEL + GAP) - GAP,
+        )
 
 
 def heat_map(elements: Elements, key: str) -> Element:
@@ -98,7 +106,7 @@ def _labels(elements: Elements, panels: Panels) -> Iterator[Element]:
     for k in range(0, len(elements.claimed), inside) if len(elements.shape) > 2 else ():
         x, y = panels.place(k)
         told = f"[{', '.join(map(str, elements.index(k)[:-2]))}, …]"
-        if panels.width * panels.cell + GAP >= 6.5 * len(told):
+        if panels.width * panels.cell[0] + GAP >= 6.5 * len(told):
             yield element("text", told, x=x, y=y - 4)
 
 
@@ -110,8 +118,8 @@ def _reach(elements: Elements) -> tuple[float, float]:
 
 
 def _cell(elements: Elements, k: int, panels: Panels, reach: tuple[float, float], titled: bool) -> Element:
-    (x, y), side = panels.place(k), panels.cell
-    box = {"x": x + 0.5, "y": y + 0.5, "width": max(side - 1, 1.0), "height": max(side - 1, 1.0)}
+    (x, y), (wide, high) = panels.place(k), panels.cell
+    box = {"x": x + 0.5, "y": y + 0.5, "width": max(wide - 1, 1.0), "height": max(high - 1, 1.0)}
     if not elements.wrong(k):
         return element("rect", class_="still", fill="none", stroke="currentColor", stroke_opacity=0.25, **box)
     difference = elements.difference(k)
@@ -120,7 +128,8 @@ def _cell(elements: Elements, k: int, panels: Panels, reach: tuple[float, float]
         colour, kind = (ABOVE, "above") if difference > 0 else (BELOW, "below")
         found = element("rect", class_=kind, fill=colour, fill_opacity=strength, **box)
     else:
-        cross = f"M{x + 1:.5g} {y + 1:.5g}l{side - 2:.5g} {side - 2:.5g}m0 {2 - side:.5g}l{2 - side:.5g} {side - 2:.5g}"
+        right, down = max(wide - 2, 1.0), max(high - 2, 1.0)
+        cross = f"M{x + 1:.5g} {y + 1:.5g}l{right:.5g} {down:.5g}m0 {-down:.5g}l{-right:.5g} {down:.5g}"
         found = element("path", class_="none", d=cross, fill="none", stroke="currentColor", stroke_width=1.5)
     if titled:
         told = f"{elements.index(k)}: {elements.claimed[k]:.6g} claimed, {elements.measured[k]:.6g} measured"
@@ -135,14 +144,18 @@ def _share(error: float, reach: tuple[float, float]) -> float:
 
 def heat_key(elements: Elements) -> Element:
     """What the colours mean, with the numbers at their ends."""
-    low, high = _reach(elements)
+    errors = [abs(elements.difference(k)) for k in elements.errors]
     swatches = [
         _swatch("below", BELOW, "too small"),
         _swatch("above", ABOVE, "too large"),
         _swatch("still", "none", "right, within the bound"),
     ]
-    scale = f"the stronger the more, from {low:.1e} to {high:.1e}" if high > low else f"all by {high:.1e}"
-    return element("ul", *swatches, element("li", scale) if elements.errors else None, class_="key")
+    (low, high), scale = _reach(elements), None
+    if any(map(math.isfinite, errors)):
+        scale = f"the stronger the more, from {low:.1e} to {high:.1e}" if high > low else f"by {high:.1e}"
+    lost = "× infinite, or no number" if not all(map(math.isfinite, errors)) else None
+    more = [element("li", said) for said in (scale, lost) if said]
+    return element("ul", *swatches, *more, class_="key")
 
 
 def _swatch(kind: str, colour: str, said: str) -> Element:

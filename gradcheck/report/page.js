@@ -23,4 +23,3 @@ for (const table of document.querySelectorAll("table.results")) {
     });
   });
 }
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => (each.open = true)));

@@ -208,7 +208,8 @@ def _coverage(certificate: Certificate) -> Element | None:
 
 def _footer(certificate: Certificate) -> Element:
     known = {"made": certificate.created, "by": "gradcheck", **certificate.environment}
-    return element("footer", element("h2", "Where it was made"), _pairs([*known.items()], "soft"))
+    pairs = [(name, said) for name, said in known.items() if said]
+    return element("footer", element("h2", "Where it was made"), _pairs(pairs, "soft"))
 
 
 def _pairs(rows: list[tuple[str, str]], kind: str | None = None) -> Element:

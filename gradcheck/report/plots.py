@@ -60,8 +60,8 @@ class Elements:
             return f"None of {count} elements is wrong."
         worst = max(wrong, key=lambda k: _size(self.difference(k)))
         return (
-            f"{len(wrong)} of {count} elements are wrong; the worst is {self.index(worst)}, "
-            f"where {self.claimed[worst]:.4g} was claimed and {self.measured[worst]:.4g} measured."
+            f"Wrong in {len(wrong)} of {count} elements, most at {self.index(worst)}: "
+            f"{self.claimed[worst]:.4g} claimed, {self.measured[worst]:.4g} measured."
         )
 
 
