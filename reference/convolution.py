@@ -115,7 +115,7 @@ def _inputs(axes: Axes, x: Any, k: Any, b: Any, table: Any) -> tuple[Array, Arra
 
 def conv_preactivation(x: Array, k: Array, b: Array, connections: Array | None = None) -> Array:
     """u_j = sum over i in M_j of conv2(x_i, k_ij, 'valid') + b_j (C1), f not applied."""
-    return convolve.valid_fast(x, k, connections) + b[:, None, None]
+    return convolve.valid(x, k, connections) + b[:, None, None]
 
 
 def conv_delta(slope: Array, delta: Array, beta: Array, n: int) -> Array:
@@ -192,7 +192,7 @@ def conv_kernel_gradient(maps: Array, deltas: Array, connections: Array | None =
     >>> conv_kernel_gradient(np.array([[[[1.0, 10.0, 100.0]]]]), np.array([[[[1.0, 2.0]]]]))
     array([[[[210.,  21.]]]])
     """
-    return convolve.kernel_gradient_fast(maps, deltas, connections)
+    return convolve.kernel_gradient(maps, deltas, connections)
 
 
 def conv_kernel_gradient_patches(maps: Array, deltas: Array, connections: Array | None = None) -> Array:
@@ -250,4 +250,4 @@ def conv_input_gradient(deltas: Array, k: Array, connections: Array | None = Non
     axes = Axes("conv_input_gradient")
     deltas = axes.take("deltas", deltas, _DELTAS)
     k = axes.take("k", k, _KERNELS)
-    return convolve.full_fast(deltas, rot180(k), axes.table(connections))
+    return convolve.full(deltas, rot180(k), axes.table(connections))

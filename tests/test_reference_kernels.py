@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from scipy.signal import convolve2d
 from scipy.special import expit
 
-from reference.kernels import FAST, NAIVE, NOTES, Form, convolve, downsample, sigmoid, upsample
+from reference.kernels import (
+    FAST,
+    NAIVE,
+    NOTES,
+    Form,
+    _shifted,
+    convolve,
+    downsample,
+    sigmoid,
+    upsample,
+)
 from tests.test_reference_numerics import draw, gap, integers
 
 EXACT = settings(deadline=None, max_examples=150)
@@ -74,12 +84,19 @@ def test_every_form_of_convolution_is_the_naive_one(maps):
 @EXACT
 @given(MAPS)
 def test_fft_is_the_naive_one_but_for_rounding(maps):
-    (x, k, _), table = maps.arrays, maps.table
-    actual, wanted = convolve.valid_fft(x, k, table), convolve.valid_naive(x, k, table)
-    assert actual.dtype == wanted.dtype
-    # each transform loses a few units of round-off of the largest sum possible, not of the sum that came out
-    size = np.abs(x).sum(axis=(1, 2, 3)).max() * np.abs(k).max()
-    assert np.max(np.abs(actual - wanted)) <= 16 * np.finfo(x.dtype).eps * size
+    (x, k, d), table = maps.arrays, maps.table
+    pairs = [
+        (convolve.valid_fft, convolve.valid_naive, x, k, (1, 2, 3), k),
+        (convolve.full_fft, convolve.full_naive, d, k, (1, 2, 3), k),
+        (convolve.kernel_gradient_fft, convolve.kernel_gradient_naive, x, d, (0, 2, 3), d),
+    ]
+    for fft, naive, a, b, summed, other in pairs:
+        given = (a, b, table)
+        actual, wanted = fft(*given), naive(*given)
+        assert actual.dtype == wanted.dtype
+        # each transform loses a few units of round-off of the largest sum possible, not of the sum that came
+        size = np.abs(a).sum(axis=summed).max() * np.abs(other).max()
+        assert np.max(np.abs(actual - wanted)) <= 16 * np.finfo(x.dtype).eps * size
 
 
 def test_fft_takes_complex_maps():
@@ -105,12 +122,111 @@ def test_naive_convolution_is_scipys():
     same(convolve.full_naive(d, k)[0, 0], convolve2d(d[0, 0], k[0, 0], "full"))
 
 
-def test_large_batches_are_taken_in_pieces():
-    x, k, d = integers((9, 2, 30, 31), (2, 3, 5, 4), (9, 3, 26, 28))
-    assert 9 * 2 * 26 * 28 * 20 > convolve._CHUNK > 2 * 26 * 28 * 20
-    same(convolve.valid_fast(x, k), convolve.valid_notes(x, k))
-    same(convolve.full_fast(d, k), convolve.full_notes(d, k))
-    same(convolve.kernel_gradient_fast(x, d), convolve.kernel_gradient_notes(x, d))
+@pytest.mark.parametrize("limit", [1, 40, 300])
+def test_large_maps_and_batches_are_taken_in_pieces(monkeypatch, limit):
+    x, k, d = integers((5, 2, 9, 8), (2, 3, 4, 3), (5, 3, 6, 6))
+    whole = FAST.convolve_valid.forward(x, k), *FAST.convolve_valid.vjp(d, x, k)
+    monkeypatch.setattr(_shifted, "COPIES", limit)
+    monkeypatch.setattr(_shifted, "PRODUCTS", limit)
+    pieces = list(_shifted._pieces(5, 6, 4, 2 * 3 * 6, 2 * 3 * 4 * 3 * 6))
+    assert len(pieces) > 5
+    covered = np.zeros((5, 6), int)
+    for some, top, bottom in pieces:
+        covered[some, top:bottom] += 1
+    assert (covered == 1).all()
+    same(convolve.valid_fast(x, k), whole[0])
+    same(convolve.kernel_gradient_fast(x, d), whole[2])
+    same(convolve.full_fast(d, convolve.rot180(k)), whole[1])
+
+
+@pytest.mark.parametrize("limit", [1, 30, 100])
+def test_samples_are_taken_in_pieces(monkeypatch, limit):
+    (x,) = integers((3, 2, 6, 4))
+    monkeypatch.setattr(upsample, "_CHUNK", limit)
+    monkeypatch.setattr(downsample, "_CHUNK", limit)
+    same(upsample.fast(x, 2), upsample.naive(x, 2))
+    same(downsample.fast(x, 2), downsample.naive(x, 2))
+
+
+FORMS = {"valid": "x k", "full": "d k", "kernel_gradient": "x d"}
+
+
+def arguments(name, **changed):
+    x, k, d = integers((3, 2, 6, 5), (2, 3, 3, 2), (3, 3, 4, 4))
+    found = {"x": x, "k": k, "d": d} | changed
+    return [found[letter] for letter in FORMS[name].split()]
+
+
+LAYOUTS = {
+    "reversed": lambda a: a[..., ::-1].copy()[..., ::-1],
+    "Fortran order": np.asfortranarray,
+    "every other": lambda a: np.repeat(a, 2, axis=2)[:, :, ::2],
+    "batch last": lambda a: np.ascontiguousarray(a.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_inputs_may_lie_as_they_like_and_may_not_be_written(name, layout, batch):
+    fast, naive = getattr(convolve, f"{name}_fast"), getattr(convolve, f"{name}_naive")
+    plain = [a if len(a) != 3 else a[:batch] for a in arguments(name)]
+    given = [LAYOUTS[layout](a) for a in plain]
+    for each in given:
+        each.flags.writeable = False
+    out = fast(*given)
+    same(out, naive(*plain))
+    assert out.flags.writeable
+    assert not any(np.shares_memory(out, each) for each in given)
+    for form, n in ((upsample.fast, 2), (upsample.fast, 1), (downsample.fast, 1)):
+        sampled = form(given[0], n)
+        assert not np.shares_memory(sampled, given[0])
+        assert sampled.flags.writeable
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("wild", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("tabled", [False, True])
+def test_what_is_not_finite_spreads_as_far_as_in_the_loops(name, wild, place, tabled):
+    given = arguments(name)
+    given[place][0, 0, 1, 0] = wild
+    table = np.array([[True, False, True], [False, True, True]]) if tabled else None
+    fast, naive = getattr(convolve, f"{name}_fast"), getattr(convolve, f"{name}_naive")
+    with np.errstate(invalid="ignore"):
+        actual, wanted = fast(*given, table), naive(*given, table)
+        np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(wanted))
+        chosen = getattr(convolve, name)(*given, table)
+    np.testing.assert_array_equal(actual[np.isfinite(wanted)], wanted[np.isfinite(wanted)])
+    np.testing.assert_array_equal(chosen, actual)
+
+
+def test_an_unconnected_map_is_not_even_seen():
+    x, k, _ = integers((2, 2, 5, 4), (2, 2, 2, 3), (2, 2, 4, 2))
+    x[:, 1] = np.nan
+    table = np.array([[True, True], [False, False]])
+    same(convolve.valid_fast(x, k, table), convolve.valid_naive(x[:, :1], k[:1]))
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_transforms_are_taken_for_large_kernels_of_real_maps_alone(name, monkeypatch):
+    small = arguments(name)
+    large = [np.pad(a, [(0, 0), (0, 0), (0, 40), (0, 40)]) for a in small]
+    if name == "valid":
+        large[0] = np.pad(large[0], [(0, 0), (0, 0), (0, 40), (0, 40)])
+    if name == "kernel_gradient":
+        large[0] = np.pad(large[0], [(0, 0), (0, 0), (0, 40), (0, 40)])
+    taken = []
+    transform = getattr(convolve, f"{name}_fft")
+    monkeypatch.setattr(convolve, f"{name}_fft", lambda *a: taken.append(1) or transform(*a))
+    form = getattr(convolve, name)
+    form(*small)
+    form(*[a.astype(complex) for a in large])
+    assert not taken
+    actual, wanted = form(*large), getattr(convolve, f"{name}_fast")(*large)
+    assert taken
+    # 16 roundings of the largest sum possible, as above: whole numbers up to 8, at most 3 maps of 30 pixels
+    assert np.max(np.abs(actual - wanted)) <= 16 * np.finfo(float).eps * 3 * 30 * 8 * 8
 
 
 SIGMOIDS = [sigmoid.naive, sigmoid.notes, sigmoid.fast]

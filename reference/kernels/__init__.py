@@ -1,7 +1,7 @@
 """The kernels that take the time (notes 3.4): each as naive loops, as the notes' path, as the fastest known.
 
 `NAIVE`, `NOTES` and `FAST` offer the same five operations, so that one form can be certified and timed
-against another.
+against another; `FFT` offers the two convolutions, and is not exact on integers.
 """
 
 from reference.kernels import convolve, downsample, sigmoid, upsample
@@ -28,5 +28,22 @@ FAST = Form(
     ConvolveFull(convolve.full_fast, convolve.valid_fast, convolve.kernel_gradient_fast),
     Sigmoid(sigmoid.fast, sigmoid.fast_slope),
 )
+FFT = {
+    "convolve_valid": ConvolveValid(convolve.valid_fft, convolve.full_fft, convolve.kernel_gradient_fft),
+    "convolve_full": ConvolveFull(convolve.full_fft, convolve.valid_fft, convolve.kernel_gradient_fft),
+}
+CONTENDERS = {"naive": NAIVE, "notes": NOTES, "fast": FAST, "fft": FFT}
+"""The forms by the names under which they are raced; the first is the baseline."""
 
-__all__ = ["FAST", "NAIVE", "NOTES", "Form", "convolve", "downsample", "sigmoid", "upsample"]
+__all__ = [
+    "CONTENDERS",
+    "FAST",
+    "FFT",
+    "NAIVE",
+    "NOTES",
+    "Form",
+    "convolve",
+    "downsample",
+    "sigmoid",
+    "upsample",
+]

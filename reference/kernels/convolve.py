@@ -6,8 +6,10 @@ out_maps, kernel_height, kernel_width) everywhere too: `valid` goes from in_maps
 out_maps back to in_maps (C7, which hands it turned kernels), and `kernel_gradient` (C6) takes both kinds of
 maps. Batched: the first two sum over maps, the last over the batch as well (E3).
 
-Each comes as naive loops, as the notes' path (conv2 and rot180, one pair of maps at a time) and as matrix
-products of shifted copies (`fast`). `valid_fft` wins for large kernels only and is not exact on integers.
+Each comes as naive loops, as the notes' path (conv2 and rot180, one pair of maps at a time), as matrix
+products of shifted copies (`fast`) and as products of Fourier transforms (`fft`), which win for large kernels
+only and are not exact on integers. `valid`, `full` and `kernel_gradient` take whichever of the last two costs
+less.
 
 In a connection table, bool of shape (in_maps, out_maps), what is not connected does not count at all: not
 even its NaN is seen, and the gradient of its kernel is zero.
@@ -19,17 +21,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import convolve2d
 
 from reference._validate import Array, Axes, rot180
+from reference.kernels import _shifted, _transformed
 
-_CHUNK = 1 << 17
-"""Elements of shifted copies held at once: a mebibyte of float64, so that the product finds them in cache."""
+
+def _maps(array: Any) -> bool:
+    """Whether this is an array that needs no conversion and has the axes of maps or kernels."""
+    return bool(type(array) is np.ndarray and array.ndim == 4 and array.dtype.kind in "fc" and array.size)
+
+
+def _holds(whole: Array, part: Array) -> bool:
+    return bool(part.shape[2] <= whole.shape[2] and part.shape[3] <= whole.shape[3])
 
 
 def _check_valid(x: Any, k: Any, connections: Any) -> tuple[Array, Array, Array | None]:
+    # the right call costs a microsecond here; all that is wrong, or unusual, is told by named axes below
+    if connections is None and _maps(x) and _maps(k) and x.shape[1] == k.shape[0] and _holds(x, k):
+        return x, k, None
     axes = Axes("convolve_valid")
     x = axes.take("x", x, "batch in_maps height width")
     k = axes.take("k", k, "in_maps out_maps kernel_height kernel_width")
@@ -39,6 +49,8 @@ def _check_valid(x: Any, k: Any, connections: Any) -> tuple[Array, Array, Array 
 
 
 def _check_full(d: Any, k: Any, connections: Any) -> tuple[Array, Array, Array | None]:
+    if connections is None and _maps(d) and _maps(k) and d.shape[1] == k.shape[1]:
+        return d, k, None
     axes = Axes("convolve_full")
     d = axes.take("d", d, "batch out_maps out_height out_width")
     k = axes.take("k", k, "in_maps out_maps kernel_height kernel_width")
@@ -46,6 +58,9 @@ def _check_full(d: Any, k: Any, connections: Any) -> tuple[Array, Array, Array |
 
 
 def _check_gradient(maps: Any, deltas: Any, connections: Any) -> tuple[Array, Array, Array | None]:
+    usual = connections is None and _maps(maps) and _maps(deltas)
+    if usual and len(maps) == len(deltas) and _holds(maps, deltas):
+        return maps, deltas, None
     axes = Axes("conv_kernel_gradient")
     maps = axes.take("maps", maps, "batch in_maps height width")
     deltas = axes.take("deltas", deltas, "batch out_maps out_height out_width")
@@ -131,32 +146,32 @@ def valid_notes(x: Array, k: Array, connections: Array | None = None) -> Array:
 
 
 def valid_fast(x: Array, k: Array, connections: Array | None = None) -> Array:
-    """One matrix product of the kernels with every shifted copy of the maps; as `valid_naive` otherwise."""
+    """Matrix products of the kernels with shifted copies of the maps; as `valid_naive` otherwise."""
     x, k, connections = _check_valid(x, k, connections)
-    out = _zeros(_valid_shape(x, k), x, k)
     if connections is None:
-        _add_valid(out, x, k)
-        return out
+        return _shifted.valid(x, k)
+    if _finite(x):
+        return _shifted.valid(x, _cut(k, connections))
+    out = _zeros(_valid_shape(x, k), x, k)
     for j in np.flatnonzero(connections.any(axis=0)):
         i = connections[:, j]
-        _add_valid(out[:, j : j + 1], x[:, i], k[i, j : j + 1])
+        out[:, j : j + 1] = _shifted.valid(x[:, i], k[i, j : j + 1])
     return out
 
 
-def _add_valid(out: Array, x: Array, k: Array) -> None:
-    weights = rot180(k).swapaxes(0, 1).reshape(k.shape[1], -1)
-    for batch, columns in _shifted(x, out.shape[2:]):
-        out[batch] += (weights @ columns).reshape(out[batch].shape)
+def _finite(array: Array) -> bool:
+    """Whether no element is infinite or NaN, so that a kernel of zeros is as good as none."""
+    return bool(np.isfinite(array).all())
 
 
-def _shifted(x: Array, window: tuple[int, ...]) -> Iterator[tuple[slice, Array]]:
-    """Copies of the maps shifted by every offset, (in_maps offsets, pixels), some of the batch at a time."""
-    views = sliding_window_view(x, window, axis=(2, 3))
-    rows, pixels = int(np.prod(views.shape[1:4])), window[0] * window[1]
-    step = max(1, _CHUNK // (rows * pixels))
-    for start in range(0, len(x), step):
-        batch = slice(start, start + step)
-        yield batch, views[batch].reshape(-1, rows, pixels)
+def _real(*arrays: Array) -> bool:
+    """Whether a transform may stand in: it spreads NaN, and drowns the tiny imaginary part of a complex step."""
+    return all(array.dtype.kind == "f" and _finite(array) for array in arrays)
+
+
+def _cut(k: Array, connections: Array) -> Array:
+    """The kernels with zeros where they are not connected."""
+    return np.where(connections[:, :, None, None], k, k.dtype.type(0))
 
 
 def valid_fft(x: Array, k: Array, connections: Array | None = None) -> Array:
@@ -166,14 +181,16 @@ def valid_fft(x: Array, k: Array, connections: Array | None = None) -> Array:
     Rounded even on integers, and NaN in one pixel or infinity in one makes the whole map NaN.
     """
     x, k, connections = _check_valid(x, k, connections)
-    if connections is not None:
-        k = np.where(connections[:, :, None, None], k, 0)
-    shape = [scipy.fft.next_fast_len(side, real=True) for side in x.shape[2:]]
-    real = not (np.iscomplexobj(x) or np.iscomplexobj(k))
-    there, back = (scipy.fft.rfft2, scipy.fft.irfft2) if real else (scipy.fft.fft2, scipy.fft.ifft2)
-    product = np.einsum("nihw,ijhw->njhw", there(x, shape), there(k, shape), optimize=True)
-    whole = back(product, shape)[:, :, k.shape[2] - 1 : x.shape[2], k.shape[3] - 1 : x.shape[3]]
-    return np.asarray(whole.astype(np.result_type(x, k)))
+    return _transformed.valid(x, k if connections is None else _cut(k, connections))
+
+
+def valid(x: Array, k: Array, connections: Array | None = None) -> Array:
+    """`valid_fast`, or `valid_fft` where that costs less; as these otherwise."""
+    x, k, connections = _check_valid(x, k, connections)
+    down, across = _valid_shape(x, k)[2:]
+    if _transformed.cheaper(len(x), k.shape[:2], x.shape[2:], k.shape[2:], (down, across)) and (_real(x, k)):
+        return valid_fft(x, k, connections)
+    return valid_fast(x, k, connections)
 
 
 def full_naive(d: Array, k: Array, connections: Array | None = None) -> Array:
@@ -229,30 +246,46 @@ def full_notes(d: Array, k: Array, connections: Array | None = None) -> Array:
 
 
 def full_fast(d: Array, k: Array, connections: Array | None = None) -> Array:
-    """One matrix product, then its rows added at their offsets; as `full_naive` otherwise."""
+    """Matrix products with the maps as they lie, their rows added at their offsets; as `full_naive`
+    otherwise.
+    """
     d, k, connections = _check_full(d, k, connections)
-    out = _zeros(_full_shape(d, k), d, k)
+    if not _finite(k):
+        return _full_scattered(d, k, connections)
     if connections is None:
-        _add_full(out, d, k)
-        return out
+        return _shifted.full(d, k)
+    if _finite(d):
+        return _shifted.full(d, _cut(k, connections))
+    out = _zeros(_full_shape(d, k), d, k)
     for j in np.flatnonzero(connections.any(axis=0)):
         i = connections[:, j]
-        part = _zeros((len(d), int(i.sum()), *out.shape[2:]), d, k)
-        _add_full(part, d[:, j : j + 1], k[i, j : j + 1])
-        out[:, i] += part
+        out[:, i] += _shifted.full(d[:, j : j + 1], k[i, j : j + 1])
     return out
 
 
-def _add_full(out: Array, d: Array, k: Array) -> None:
+def _full_scattered(d: Array, k: Array, connections: Array | None) -> Array:
+    """One pair of maps and one element of the kernel at a time: NaN in a kernel meets no zeros around d."""
+    out = _zeros(_full_shape(d, k), d, k)
     height, width = d.shape[2:]
-    weights = k.transpose(2, 3, 0, 1).reshape(-1, k.shape[1])
-    step = max(1, _CHUNK // (len(weights) * height * width))
-    for start in range(0, len(d), step):
-        batch = slice(start, start + step)
-        pixels = d[batch].reshape(-1, d.shape[1], height * width)
-        rows = (weights @ pixels).reshape(-1, *k.shape[2:], k.shape[0], height, width)
+    for i, j in _pairs(k.shape, connections):
         for a, b in np.ndindex(k.shape[2:]):
-            out[batch, :, a : a + height, b : b + width] += rows[:, a, b]
+            out[:, i, a : a + height, b : b + width] += k[i, j, a, b] * d[:, j]
+    return out
+
+
+def full_fft(d: Array, k: Array, connections: Array | None = None) -> Array:
+    """A product of Fourier transforms; as `full_naive` otherwise, with the reserves of `valid_fft`."""
+    d, k, connections = _check_full(d, k, connections)
+    return _transformed.full(d, k if connections is None else _cut(k, connections))
+
+
+def full(d: Array, k: Array, connections: Array | None = None) -> Array:
+    """`full_fast`, or `full_fft` where that costs less; as these otherwise."""
+    d, k, connections = _check_full(d, k, connections)
+    height, width = _full_shape(d, k)[2:]
+    if _transformed.cheaper(len(d), k.shape[:2], (height, width), k.shape[2:], d.shape[2:]) and (_real(d, k)):
+        return full_fft(d, k, connections)
+    return full_fast(d, k, connections)
 
 
 def kernel_gradient_naive(maps: Array, deltas: Array, connections: Array | None = None) -> Array:
@@ -310,15 +343,29 @@ def kernel_gradient_notes(maps: Array, deltas: Array, connections: Array | None 
 
 
 def kernel_gradient_fast(maps: Array, deltas: Array, connections: Array | None = None) -> Array:
-    """One matrix product of the deltas with every shifted copy of the maps; as the naive one otherwise."""
+    """Matrix products of the deltas with shifted copies of the maps; as the naive one otherwise."""
+    maps, deltas, connections = _check_gradient(maps, deltas, connections)
+    return _connected(_shifted.gradient(maps, deltas), connections)
+
+
+def kernel_gradient_fft(maps: Array, deltas: Array, connections: Array | None = None) -> Array:
+    """A product of Fourier transforms; as the naive one otherwise, with the reserves of `valid_fft`."""
+    maps, deltas, connections = _check_gradient(maps, deltas, connections)
+    return _connected(_transformed.gradient(maps, deltas), connections)
+
+
+def kernel_gradient(maps: Array, deltas: Array, connections: Array | None = None) -> Array:
+    """`kernel_gradient_fast`, or `kernel_gradient_fft` where that costs less; as these otherwise."""
     maps, deltas, connections = _check_gradient(maps, deltas, connections)
     shape = _gradient_shape(maps, deltas)
-    total = _zeros((shape[1], shape[0] * shape[2] * shape[3]), maps, deltas)
-    for batch, columns in _shifted(maps, deltas.shape[2:]):
-        rows = deltas[batch].reshape(len(columns), shape[1], -1)
-        total += (rows @ columns.swapaxes(1, 2)).sum(axis=0)
-    turned = total.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)
-    gradient = np.ascontiguousarray(rot180(turned))
+    if _transformed.cheaper(len(maps), shape[:2], maps.shape[2:], shape[2:], deltas.shape[2:]) and (
+        _real(maps, deltas)
+    ):
+        return kernel_gradient_fft(maps, deltas, connections)
+    return kernel_gradient_fast(maps, deltas, connections)
+
+
+def _connected(gradient: Array, connections: Array | None) -> Array:
     if connections is not None:
         gradient[~connections] = 0
     return gradient

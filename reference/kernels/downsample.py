@@ -9,6 +9,9 @@ from scipy.signal import convolve2d
 
 from reference._validate import Array, Axes, factor
 
+_CHUNK = 1 << 17
+"""Elements added at once: a mebibyte of float64, so that the sums of rows are found in cache."""
+
 
 def _checked(x: Any, n: Any) -> tuple[Array, int]:
     n = factor("downsample", n)
@@ -70,12 +73,21 @@ def notes(x: Array, n: int) -> Array:
 
 
 def fast(x: Array, n: int) -> Array:
-    """Rows of the blocks added whole, then their columns by strided slices; as `naive` otherwise."""
+    """Rows of the blocks added whole, then their columns by strided slices, a cacheful at a time; as `naive`
+    otherwise.
+    """
     x, n = _checked(x, n)
-    rows = x[:, :, 0::n].copy()
-    for a in range(1, n):
-        rows += x[:, :, a::n]
-    out = rows[..., 0::n].copy()
-    for b in range(1, n):
-        out += rows[..., b::n]
-    return out
+    batch, maps, height, width = x.shape
+    lines = x.reshape(-1, n, width)  # a copy only where x is not contiguous
+    out = np.empty((len(lines), width // n), x.dtype)
+    step = max(1, _CHUNK // (n * width))
+    for start in range(0, len(lines), step):
+        some = lines[start : start + step]
+        rows = some[:, 0].copy()
+        for a in range(1, n):
+            rows += some[:, a]
+        part = out[start : start + step]
+        part[...] = rows[:, 0::n]
+        for b in range(1, n):
+            part += rows[:, b::n]
+    return out.reshape(batch, maps, height // n, width // n)

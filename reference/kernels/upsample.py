@@ -8,6 +8,9 @@ import numpy as np
 
 from reference._validate import Array, Axes, factor
 
+_CHUNK = 1 << 16
+"""Elements written at once: half a mebibyte of float64, so that whole rows are copied from cache."""
+
 
 def _checked(x: Any, n: Any) -> tuple[Array, int]:
     return Axes("upsample").take("x", x, "batch maps height width"), factor("upsample", n)
@@ -56,6 +59,16 @@ def notes(x: Array, n: int) -> Array:
 
 
 def fast(x: Array, n: int) -> Array:
-    """Pixels repeated along the rows, then whole rows repeated: no multiplication. As `naive` otherwise."""
+    """Pixels repeated along a row, then whole rows copied, a cacheful at a time; as `naive` otherwise."""
     x, n = _checked(x, n)
-    return np.repeat(np.repeat(x, n, axis=3), n, axis=2)
+    batch, maps, height, width = x.shape
+    lines = np.ascontiguousarray(x).reshape(-1, width)
+    out = np.empty((len(lines), n, n * width), x.dtype)
+    step = max(1, _CHUNK // (n * n * width))
+    for start in range(0, len(lines), step):
+        some = lines[start : start + step]
+        wide = np.empty((*some.shape, n), x.dtype)
+        for b in range(n):
+            wide[:, :, b] = some
+        out[start : start + step] = wide.reshape(len(some), 1, -1)
+    return out.reshape(batch, maps, n * height, n * width)

@@ -1,0 +1,154 @@
+"""Convolution as matrix products of shifted copies, arranged so that few copies are made and none too large.
+
+The textbook way copies every window, kernel_height kernel_width times the maps, into one matrix and multiplies
+once. Here the maps are laid out with their rows first, (height, maps, width, batch), and copied kernel_width
+times only, once for each shift along a row. The windows under one row of the output then lie together, row of
+the kernel after row of the kernel: a matrix that overlaps that of the next row, so that a *view* of them all
+is a stack of matrices, and `np.matmul` multiplies it as it lies.
+
+With the batch last, shifts along a row are shifts by whole batches: long copies also where maps are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from reference._validate import Array, rot180
+
+PRODUCTS = 10**6
+"""Products of two numbers in one matrix product: OpenBLAS takes up to 100³ without packing its operands first,
+which for the few rows that a kernel makes costs as much as the product."""
+COPIES = 1 << 18
+"""Elements of shifted copies held at once, two mebibytes of float64: what a core's second cache holds."""
+
+
+def valid(x: Array, k: Array) -> Array:
+    """C1: sum_i conv2(x_i, k_ij, 'valid'); shapes as for `convolve.valid_naive`, nothing is checked."""
+    (batch, maps, height, width), (_, out_maps, rows, columns) = x.shape, k.shape
+    down, across = height - rows + 1, width - columns + 1
+    weights = rot180(k).transpose(1, 2, 0, 3).reshape(out_maps, -1)
+    out = np.empty((batch, out_maps, down, across), np.result_type(x, k))
+    for some, top, bottom in _pieces(batch, down, rows, maps * columns * across, weights.size * across):
+        part = x[some, :, top : bottom + rows - 1]
+        size = len(part) * across
+        copies = _shifted_rows(part, columns, across)
+        shape = (bottom - top, rows * maps * columns, size)
+        windows = _view(copies, shape, (maps * columns * size, size, 1))
+        if len(part) == 1:
+            np.matmul(weights, windows, out=out[some.start, :, top:bottom].swapaxes(0, 1))
+            continue
+        product = np.matmul(weights, windows).reshape(bottom - top, out_maps, across, len(part))
+        out[some, :, top:bottom] = product.transpose(3, 1, 0, 2)
+    return out
+
+
+def full(d: Array, k: Array) -> Array:
+    """C7: sum_j conv2(d_j, k_ij, 'full'); shapes as for `convolve.full_naive`, nothing is checked.
+
+    Kernels must be finite: each meets the rows of zeros around `d`.
+    """
+    (batch, out_maps, down, across), (maps, _, rows, columns) = d.shape, k.shape
+    height, width = down + rows - 1, across + columns - 1
+    weights = k[:, :, ::-1].transpose(0, 3, 2, 1).reshape(maps * columns, rows * out_maps)
+    dtype = np.result_type(d, k)
+    out = np.empty((batch, maps, height, width), dtype)
+    for some, top, bottom in _pieces(batch, height, rows, maps * columns * width, weights.size * across):
+        part = _framed(d[some], top - rows + 1, bottom)
+        count, size = bottom - top, part.shape[2] * part.shape[3]
+        windows = _view(part, (count, rows * out_maps, size), (out_maps * size, size, 1))
+        shares = np.zeros((count, maps * columns, width * part.shape[3]), dtype)
+        np.matmul(weights, windows, out=shares[..., :size])
+        out[some, :, top:bottom] = _leant(shares, maps, columns, width).transpose(3, 1, 0, 2)
+    return out
+
+
+def _framed(d: Array, first: int, last: int) -> Array:
+    """Rows first to last of d, zeros where it has none, as (rows, maps, width, batch)."""
+    inside = slice(max(first, 0), min(last, d.shape[2]))
+    framed = np.zeros((last - first, d.shape[1], d.shape[3], d.shape[0]), d.dtype)
+    framed[inside.start - first : inside.stop - first] = d[:, :, inside].transpose(2, 1, 3, 0)
+    return framed
+
+
+def _leant(shares: Array, maps: int, columns: int, width: int) -> Array:
+    """The sum over b of every share b moved b to the right, as (rows, maps, width, batch).
+
+    Each share ends in columns - 1 zeros, so that a row pitch one short moves every share one further, and what
+    a share lacks on its left it finds in the zeros of the share before it: one sum of a view, not a sum for
+    each b.
+    """
+    count, batch = len(shares), shares.shape[2] // width
+    step = (width - 1) * batch
+    view = _view(
+        shares,
+        (count, maps, columns, width * batch),
+        (maps * columns * width * batch, columns * width * batch, step, 1),
+    )
+    return np.asarray(np.einsum("rmbw->rmw", view)).reshape(count, maps, width, batch)
+
+
+def gradient(maps: Array, deltas: Array) -> Array:
+    """The kernel gradient; shapes as for `convolve.kernel_gradient_naive`, nothing is checked."""
+    (batch, in_maps, height, width), (_, out_maps, down, across) = maps.shape, deltas.shape
+    rows, columns = height - down + 1, width - across + 1
+    total = np.zeros((rows, in_maps * columns, out_maps), np.result_type(maps, deltas))
+    work = in_maps * columns * across
+    for some, top, bottom in _pieces(batch, down, rows, work, work * out_maps * down):
+        copies = _shifted_columns(maps[some, :, top : bottom + rows - 1], columns, across)
+        size = copies.shape[2] // (bottom - top + rows - 1)
+        given = np.ascontiguousarray(deltas[some, :, top:bottom].transpose(1, 2, 3, 0))
+        _add_products(total, copies.reshape(len(total[0]), -1), given.reshape(out_maps, -1).T, size)
+    turned = total.reshape(rows, in_maps, columns, out_maps).transpose(1, 3, 0, 2)
+    return np.ascontiguousarray(rot180(turned))
+
+
+def _add_products(total: Array, copies: Array, given: Array, size: int) -> None:
+    """Add, for each row a of the kernel, copies moved by a rows (of `size` elements) times what is given."""
+    rows, pixels = len(total), len(given)
+    moved = _view(copies, (rows, len(copies), pixels), (size, copies.shape[1], 1))
+    step = max(1, PRODUCTS // (len(copies) * given.shape[1]))
+    for start in range(0, pixels, step):
+        total += moved[..., start : start + step] @ given[start : start + step]
+
+
+def _pieces(batch: int, down: int, rows: int, copied: int, products: int) -> Iterator[tuple[slice, int, int]]:
+    """Parts of the batch, and of the output's rows from top to bottom, that keep within the limits above.
+
+    `copied` is what one image's row has of copies, `products` what one matrix product has of each image.
+    """
+    some = max(1, min(PRODUCTS // products, COPIES // (copied * (down + rows - 1)), batch))
+    high = max(rows, COPIES // (copied * some) - rows + 1)
+    for start in range(0, batch, some):
+        for top in range(0, down, high):
+            yield slice(start, start + some), top, min(top + high, down)
+
+
+def _shifted_rows(x: Array, columns: int, across: int) -> Array:
+    """Copies of the maps for every shift along a row, (height, maps, columns, across batch)."""
+    batch, maps, height, width = x.shape
+    if batch == 1:  # lies as it is wanted, but for the order of its first axes
+        source, pixels = np.ascontiguousarray(x), (width, height * width, 1)
+    else:
+        source, pixels = np.ascontiguousarray(x.transpose(2, 1, 3, 0)), (maps * width, width, 1)
+    return _copied(source, (height, maps, columns), pixels, across * batch, batch)
+
+
+def _shifted_columns(x: Array, columns: int, across: int) -> Array:
+    """The same, (maps, columns, height across batch)."""
+    batch, maps, height, width = x.shape
+    source = np.ascontiguousarray(x if batch == 1 else x.transpose(1, 2, 3, 0))
+    shape, pixels = (maps, columns, height), (height * width, 1, width)
+    return _copied(source, shape, pixels, across * batch, batch).reshape(maps, columns, -1)
+
+
+def _copied(source: Array, shape: tuple[int, ...], pixels: tuple[int, ...], run: int, batch: int) -> Array:
+    strides = [pixel * batch for pixel in pixels]
+    return np.ascontiguousarray(_view(source, (*shape, run), (*strides, 1)))
+
+
+def _view(array: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+    """A view of a contiguous array, strides in elements: `as_strided` costs three times as much to set up."""
+    size = array.itemsize
+    return np.ndarray(shape, array.dtype, array, 0, [size * each for each in strides])
