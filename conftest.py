@@ -1,9 +1,18 @@
-"""What pytest leaves out where an extra is missing: an adapter imports its library when it is loaded."""
+"""What pytest leaves out where an extra is missing: adapters, and examples of frameworks, need their library."""
 
 from importlib.util import find_spec
 
+LIBRARIES = {
+    "torch": "torch",
+    "jax": "jax",
+    "autograd": "autograd",
+    "mygrad": "mygrad",
+    "array_api": "array_api_compat",
+}
+
 collect_ignore = [
-    f"gradcheck/adapters/{name}.py"
-    for name in ("torch", "jax", "autograd", "mygrad")
-    if find_spec(name) is None
+    f"gradcheck/{folder}/{name}.py"
+    for name, library in LIBRARIES.items()
+    if find_spec(library) is None
+    for folder in ("adapters", "frameworks")
 ]

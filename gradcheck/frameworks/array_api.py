@@ -58,8 +58,8 @@ def check(
     Examples
     --------
     >>> x = np.linspace(0.5, 2.0, 4)
-    >>> check(np.log, lambda c, x: (c / x,), (x,)).verdict  # doctest: +SKIP
-    <Verdict.PASS: 'pass'>
+    >>> check(np.log, lambda c, x: (c / x,), (x,)).passed
+    True
     """
     compat = needed("array_api_compat", "array-api", "gradcheck.frameworks.array_api")
     xp = compat.array_namespace(*inputs)

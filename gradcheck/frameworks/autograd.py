@@ -51,9 +51,9 @@ def check(
 
     Examples
     --------
-    >>> import autograd.numpy as anp  # doctest: +SKIP
-    >>> check(anp.sin, anp.ones(3)).verdict  # doctest: +SKIP
-    <Verdict.PASS: 'pass'>
+    >>> import autograd.numpy as anp
+    >>> check(anp.sin, anp.ones(3)).passed
+    True
     """
     needed("autograd", "autograd", "gradcheck.frameworks.autograd")
     args = (inputs,) if isinstance(inputs, np.ndarray) else tuple(inputs)

@@ -86,9 +86,13 @@ def check(
 
     Examples
     --------
-    >>> import torch  # doctest: +SKIP
-    >>> check(torch.sin, torch.ones(3, dtype=torch.float64, requires_grad=True)).verdict  # doctest: +SKIP
-    <Verdict.PASS: 'pass'>
+    >>> import torch
+    >>> x = torch.linspace(-1.0, 1.0, 6, dtype=torch.float64).reshape(3, 2)
+    >>> found = check(torch.nn.Linear(2, 2), (x,), dtype=torch.float64)
+    >>> [(part.subject, str(part.verdict)) for part in found.parts]
+    [('d Linear / d weight', 'pass'), ('d Linear / d bias', 'pass')]
+    >>> found.notes
+    ('held fixed: input (float64)',)
     """
     torch = needed("torch", "torch", "gradcheck.frameworks.torch")
     if order not in (1, 2):
