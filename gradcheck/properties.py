@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from gradcheck.answer import wide
 from gradcheck.estimate import Array
+from gradcheck.number import finfo
 from gradcheck.rounding import apart, cap, largest
 
 Gradients = Sequence[Any]
@@ -40,10 +42,10 @@ class Subject:
     cotangent: Array
 
     def gradients(self, cotangent: Array, values: Sequence[Array]) -> list[Array | None]:
-        """One call with fresh arrays; the answer in float64."""
+        """One call with fresh arrays; the answer in its own dtype."""
         with np.errstate(all="ignore"):
             answer = self.vjp(np.array(cotangent), *[np.array(x) for x in values])
-            return [None if g is None else wide(np.asarray(g)) for g in answer]
+            return [None if g is None else np.asarray(g) for g in answer]
 
 
 def faults(subject: Subject, seed: int) -> Iterator[str]:
@@ -69,7 +71,7 @@ def batch_faults(subject: Subject) -> Iterator[str]:
         one, rest, both = parts[0][i], parts[1][i], whole[i]
         if one is None or rest is None or both is None:
             continue
-        joined = np.concatenate([one, rest]) if batched else one + rest
+        joined = np.concatenate([one, rest]) if batched else wide(one) + wide(rest)
         yield from _unlike(subject, i, name, both, joined, max(map(largest, (both, one, rest))))
 
 
@@ -84,7 +86,7 @@ def _unlike(subject: Subject, i: int, name: str, both: Array, joined: Array, siz
         yield f"gradient of {name} of a batch has shape {both.shape}, that of its parts {joined.shape}"
         return
     own = largest(subject.values[i])
-    eps = float(np.finfo(np.float64).eps)
+    eps = float(finfo(both.dtype).eps)
     floor = max([0.0, *(largest(x) * size for x in subject.values)]) / own if own > 0 else 0.0
     most, off = cap(size, eps, floor), apart(both, joined)
     if off.size and off.max() > most:
@@ -120,7 +122,7 @@ def input_faults(subject: Subject, rng: np.random.Generator) -> Iterator[str]:
     yield from _hidden(subject, counts, subject.cotangent, lost, where)
     if subject.forward is not None:
         with np.errstate(all="ignore"):
-            a, b = (wide(np.asarray(subject.forward(*values))) for values in (subject.values, moved))
+            a, b = (np.asarray(subject.forward(*values)) for values in (subject.values, moved))
             shown = _called(subject.forward, *lost)
         if shown is not None and a.shape == b.shape == np.shape(shown):
             yield from _swallowed("the output", _depends(a, b), np.asarray(shown), where)
@@ -130,7 +132,7 @@ def _depends(a: Array, b: Array) -> Array:
     """Where two results differ by more than sums in another order can explain."""
     if a.shape != b.shape:
         return np.zeros(a.shape, dtype=bool)
-    most = float(np.sqrt(np.finfo(np.float64).eps)) * max(largest(a), largest(b))
+    most = math.sqrt(max(float(finfo(each.dtype).eps) for each in (a, b))) * max(largest(a), largest(b))
     return np.isfinite(a) & np.isfinite(b) & (apart(b, a) > most)
 
 

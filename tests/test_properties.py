@@ -81,6 +81,17 @@ def test_a_right_vjp_has_no_faults():
     assert all_seeds(input_faults, subject(raises_at_nan)) == []
 
 
+def test_sums_in_the_digits_of_float32_are_no_fault():
+    rng = np.random.default_rng(0)
+    x, c = rng.standard_normal((64, 4)), rng.standard_normal((64, 2))
+
+    def coarse(c, *inputs):
+        return tuple(g.astype(np.float32) for g in vjp(c.astype(np.float32), *inputs))
+
+    long = Subject(forward, coarse, (x, W, B), ("x", "w", "b"), (True, False, False), c)
+    assert [fault for seed in range(12) for fault in faults(long, seed)] == []
+
+
 @pytest.mark.parametrize(
     ("mutant", "said"),
     [
