@@ -49,8 +49,8 @@ def certify(
     operations : iterable of str, optional
         Names; all of the catalogue by default.
     inputs : iterable of str, optional
-        Rows of these operations, names of inputs or "forward"; all by default. What is said of a row does
-        not depend on which others are asked for.
+        Rows of these operations: names of inputs, "forward", "step"; all by default. What is said of a row does
+        not depend on which others are asked for. "conduct" adds what these inputs' gradients owe together.
     examples : int
         Cases for each operation. The catalogue's edges come first.
     seed : int

@@ -79,7 +79,8 @@ def judge_case(
     judge : callable
         `check_vjp`, as strict as certificates are.
     only : container of str, optional
-        Rows to judge, all by default; what is said of one does not depend on the others.
+        Rows to judge, all by default; what is said of one does not depend on the others. "conduct" beside
+        inputs is what these owe together; alone, what all do.
     explain : bool
         Whether a wrong forward's check is to say what the gradients tell of it.
     """
@@ -160,17 +161,19 @@ class _Trial:
         """Every row that is asked for, in the order of blame."""
         value = self.forward_check()
         wrong = value is not None and not value.passed
-        everything = only is None or CONDUCT in only or (wrong and explain and FORWARD in only)
+        conduct = only is None or CONDUCT in only
         steps = self.operation.parameters if self.training and (only is None or STEP in only) else ()
         rows = {name: self.operation.row(name) for name in self.case.judged}
+        named = only is not None and any(row in only for row in rows.values())
+        everything = (conduct and not named) or (wrong and explain and FORWARD in (only or ()))
         asked = tuple(name for name, row in rows.items() if everything or row in steps or row in (only or ()))
         gradients: Found = {}
         for name, check in self.vjp_checks(asked, judge, value).items():
             _keep(gradients, rows.get(name, name), check)
         if value is not None and wrong and explain:
             value = told(value, [check for row, check in gradients.items() if check and row != CONDUCT])
-        if everything and (value is None or not wrong):
-            gradients |= self.conduct(gradients)
+        if conduct and (value is None or not wrong):
+            gradients |= self.conduct(gradients, asked)
         if steps:
             gradients |= {STEP: self.step_check([gradients[row] for row in steps if row in gradients], judge)}
         return {
@@ -253,13 +256,13 @@ class _Trial:
             found["suspects"] = lambda name, cotangent: suspects(name, cotangent, values, options)
         return found
 
-    def conduct(self, gradients: Found) -> Found:
-        """A row for what all gradients together owe their caller; asked only where each by itself is right."""
+    def conduct(self, gradients: Found, asked: tuple[str, ...]) -> Found:
+        """A row for what gradients together owe their caller; asked only where each by itself is right."""
         judged = [check for check in gradients.values() if check is not None]
         if self.vjp is None or not judged or not all(check.passed for check in judged):
             return {}
         try:
-            wrong = tuple(faults(self._properties(), self.seed))
+            wrong = tuple(faults(self._properties(asked), self.seed))
         except (NotOffered, TargetRaised):  # where only a part of the case is asked for
             return {}
         if not wrong:
@@ -269,7 +272,7 @@ class _Trial:
         seen = replace(check, resolution=0.0, miss_probability=0.0, notes=tuple(rest), seed=self.seed)
         return {CONDUCT: seen}
 
-    def _properties(self) -> Subject:
+    def _properties(self, asked: tuple[str, ...]) -> Subject:
         names, options = tuple(self.case.shapes), self.case.arguments()
         output = np.asarray(self.operation.forward(*self.values, **options))
         pullback = self.vjp
@@ -277,7 +280,7 @@ class _Trial:
         def vjp(cotangent: Any, *inputs: Any) -> list[Any]:
             assert pullback is not None
             given = as_tuple(pullback(cotangent, *inputs, **options))
-            return [g if name in self.case.judged else None for name, g in zip(names, given, strict=True)]
+            return [g if name in asked else None for name, g in zip(names, given, strict=True)]
 
         return Subject(
             self.forward and partial(self.forward, **options),

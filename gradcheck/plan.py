@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.case import Case, draw_values
 from gradcheck.estimate import Array
-from gradcheck.judge import FORWARD
+from gradcheck.judge import CONDUCT, FORWARD, STEP
 from gradcheck.operation import Operation, nearest
 
 EXAMPLES = 25
@@ -24,7 +24,8 @@ def rows(operation: Operation) -> tuple[str, ...]:
 
 def known_rows(inputs: Iterable[str], asked: Sequence[Operation]) -> frozenset[str]:
     """The names, each of which one of the operations has: of a misspelt one nothing would be judged."""
-    found, known = dict.fromkeys(inputs), dict.fromkeys(name for each in asked for name in rows(each))
+    known = dict.fromkeys([*(name for each in asked for name in rows(each)), CONDUCT, STEP])
+    found = dict.fromkeys(inputs)
     unknown = [name for name in found if name not in known]
     if unknown or not found:
         raise ValueError(

@@ -15,7 +15,7 @@ from gradcheck.certificate import NOT_OFFERED, Certificate
 from gradcheck.certify import EXAMPLES, certify, prepare, rows, settled
 from gradcheck.implementation import Implementation
 from gradcheck.importing import TargetError
-from gradcheck.judge import FORWARD
+from gradcheck.judge import CONDUCT, FORWARD, STEP
 from gradcheck.operation import Operation, UnknownOperation
 from gradcheck.report import words
 from gradcheck.verdict import GradientMismatch, InconclusiveCheck, Verdict
@@ -46,7 +46,7 @@ class Plan:
         return certify(
             self.implementation,
             [name],
-            inputs=[row],
+            inputs=[row] if row in (FORWARD, STEP) else [row, CONDUCT],
             examples=examples,
             seed=seed,
             catalogue={name: self.drawn[name]},
@@ -55,8 +55,15 @@ class Plan:
     def ids(self) -> list[str]:
         """The ids of all items, in their order."""
         return [
-            f"{ROOT}::{self.target}::{each.name}::{row}" for each in self.operations for row in rows(each)
+            f"{ROOT}::{self.target}::{each.name}::{row}"
+            for each in self.operations
+            for row in self.rows(each)
         ]
+
+    def rows(self, operation: Operation) -> tuple[str, ...]:
+        """Every row that a target can offer, and its step where it does."""
+        offer = self.implementation.offers.get(operation.name)
+        return (*rows(operation), STEP) if offer and offer.step else rows(operation)
 
 
 class Plugin:
@@ -146,7 +153,7 @@ class Rows(pytest.Collector):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Every row."""
-        for row in rows(self.operation):
+        for row in self.plan.rows(self.operation):
             yield Row.from_parent(self, name=row, plan=self.plan, operation=self.operation)
 
 
@@ -185,7 +192,7 @@ class Row(pytest.Item):
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int, str]:
         """Where the code under test stands, as far as Python can tell."""
         offer = self.plan.implementation.offers.get(self.operation.name)
-        path, line = _place(offer and (offer.forward if self.name == FORWARD else offer.vjp))
+        path, line = _place(offer and {FORWARD: offer.forward, STEP: offer.step}.get(self.name, offer.vjp))
         return path or self.path, line, f"{self.operation.name}.{self.name}"
 
 

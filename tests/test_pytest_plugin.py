@@ -152,6 +152,39 @@ def test_what_is_inconclusive_or_in_error_fails_and_says_so(pytester, monkeypatc
     )
 
 
+WRITES = """
+import numpy as np
+
+
+class dense:
+    @staticmethod
+    def vjp(cotangent, x, W, b, activation):
+        if activation != "identity":
+            raise NotImplementedError
+        gradients = cotangent @ W, cotangent.T @ x, cotangent.sum(axis=0)
+        cotangent *= 2
+        return gradients
+
+    @staticmethod
+    def step(cotangent, x, W, b, activation, learning_rate):
+        if activation != "identity":
+            raise NotImplementedError
+        rates = learning_rate if isinstance(learning_rate, (list, tuple)) else [learning_rate] * 3
+        return None, W - rates[1] * (cotangent.T @ x), b + rates[2] * cotangent.sum(axis=0)
+"""
+
+
+def test_what_belongs_to_no_single_input_fails_each_of_them(pytester):
+    pytester.makepyfile(writes=WRITES)
+    few = ("--gradcheck-examples=3", "--gradcheck-operation=dense", "--gradcheck=writes.py")
+    found, done = outcomes(pytester, *few)
+    assert found == {"dense::forward": "skipped"} | dict.fromkeys(
+        ["dense::x", "dense::W", "dense::b", "dense::step"], "failed"
+    )
+    done.stdout.fnmatch_lines(["fail: dense, conduct: vjp writes into *"])
+    pytester.runpytest(*few, "gradcheck::writes.py::dense::W").assert_outcomes(failed=1)
+
+
 def test_ids_are_stable_and_listed_in_order(mine):
     done = mine.runpytest("--gradcheck", "mine.py", *FEW, "--collect-only", "-q")
     assert [line for line in done.outlines if "::" in line] == IDS
