@@ -97,7 +97,8 @@ def undeclared(package, declared, *, only="", but="gradcheck.adapters."):
     return {
         name
         for name in found - set(OURS) - TRIED - set(sys.stdlib_module_names)
-        if not {plain(each) for each in brought.get(name, ())} & declared
+        if not {plain(each) for each in brought.get(name, (name,))}
+        & declared  # not installed: of its own name
     }
 
 
