@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
+from gradcheck.book import Book, Keeper
 from gradcheck.certificate import Certificate
-from gradcheck.environment import environment
-from gradcheck.execution import Immediately, Progress, Run
+from gradcheck.execution import Progress, hands
 from gradcheck.implementation import Implementation, load
 from gradcheck.importing import TargetError
 from gradcheck.judge import CERTIFYING, Judge
@@ -18,8 +18,9 @@ from gradcheck.ledger import Ledger
 from gradcheck.operation import Operation, find
 from gradcheck.operation import operations as installed
 from gradcheck.plan import EXAMPLES, Plan, cases_of, check_numbers, known_rows, rows
-from gradcheck.required import insisted, required
-from gradcheck.session import Outline, Session, Setting
+from gradcheck.required import required
+from gradcheck.run import Run
+from gradcheck.session import Outline, Setting
 
 __all__ = ["EXAMPLES", "Progress", "certify", "prepare", "rows", "settled"]
 
@@ -32,6 +33,13 @@ def certify(
     examples: int = EXAMPLES,
     seed: int = 0,
     require: Iterable[str] = (),
+    isolate: bool | None = None,
+    timeout: float | None = None,
+    memory: int | None = None,
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    resume: Certificate | None = None,
+    keep_in: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     judge: Judge = CERTIFYING,
     catalogue: Mapping[str, Operation] | None = None,
@@ -57,6 +65,21 @@ def certify(
         The same seed gives the same certificate, but for times and environment.
     require : iterable of str
         Operations ("dense") and single rows of them ("dense.W") that must be offered: a missing one fails.
+    isolate : bool
+        Run the target in a worker process, in which a crash, an endless loop or a blow-up of memory is an error
+        of one case. By default only with `jobs`. The target must then be given as a string.
+    timeout, memory : float, int
+        Seconds that a case may take (60 by default), and bytes that a worker may use, where it is isolated.
+    jobs : int
+        Workers at once on this machine, each isolated.
+    executor : concurrent.futures.Executor
+        Where the cases are judged: a `ProcessPoolExecutor`, `dask.distributed.Client(...).get_executor()`. Its
+        processes must be able to import gradcheck and to load the target by its name, in this folder where they
+        are isolated. The certificate is the same as without.
+    resume : Certificate
+        One that was cut short, of the same target, seed, examples, operations and versions: go on from it.
+    keep_in : path
+        A file that holds what is done, written every few seconds while the run goes on, to resume from.
     progress : callable (done, total, operation), optional
         Called before each case, and once at the end.
     judge : callable, optional
@@ -71,7 +94,8 @@ def certify(
     UnknownOperation
         When an operation is asked for that no catalogue has, or one required that is not asked for.
     ValueError
-        When `examples` is not positive or `seed` is negative, or `inputs` has a name that no asked operation has.
+        When `examples` is not positive or `seed` is negative, or `inputs` has a name that no asked operation has;
+        when what is said of isolation and executors does not go together, or `resume` is of another run.
 
     Examples
     --------
@@ -83,27 +107,24 @@ def certify(
     _, asked = _asked(operations, catalogue)
     wanted = required(require, asked)
     only = None if inputs is None else known_rows(inputs, asked)
-    session = Session(Setting(implementation, seed, None if judge is CERTIFYING else judge, only, catalogue))
-    target = session.outline()
-    if not wanted:
-        _check_asked(target, asked)
-    started = time.perf_counter()
-    ledger = Ledger(Plan(asked, frozenset(target.offers), examples, seed, only))
-    complete = Run(ledger, Immediately(), session.perform, 1).to_the_end(progress or _silent)
-    results, missing = insisted(ledger.results(), ledger.not_offered(), wanted)
-    return Certificate(
-        target=target.name,
-        seed=seed,
-        examples=examples,
-        results=results,
-        not_offered=missing,
-        coverage=ledger.coverage(),
-        environment=environment(target.version),
-        complete=complete,
-        seconds=time.perf_counter() - started,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=(*target.notes, *ledger.beside()),
-    )
+    setting = Setting(implementation, seed, None if judge is CERTIFYING else judge, only, catalogue)
+    given = hands(setting, isolate=isolate, timeout=timeout, memory=memory, jobs=jobs, executor=executor)
+    try:
+        target = given.outline()
+        if not wanted:
+            _check_asked(target, asked)
+        ledger = Ledger(Plan(asked, target.offers, examples, seed, only))
+        book = Book(ledger, target, wanted, resume)
+    except BaseException:
+        given.close()
+        raise
+    keep = Keeper(book, keep_in) if keep_in is not None else None
+    complete = Run(ledger, given, keep or _nothing).to_the_end(progress or _silent)
+    return book.certificate(complete)
+
+
+def _nothing() -> None:
+    return None
 
 
 def prepare(

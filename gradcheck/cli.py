@@ -13,13 +13,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gradcheck.certificate import Certificate, CertificateError, read
+from gradcheck.certificate import Certificate, read
 from gradcheck.certify import EXAMPLES
 from gradcheck.certify import Progress as Report
 from gradcheck.certify import certify as certify_target
 from gradcheck.environment import package_version
 from gradcheck.importing import TargetError
 from gradcheck.operation import UnknownOperation, operation, operations
+from gradcheck.options import asked_for, dask_executor, isolates, run_options
 from gradcheck.report import github, terminal
 from gradcheck.report.destinations import MAKERS, Destination, DestinationError, destinations, write_all
 from gradcheck.schemas import certificate_schema
@@ -62,34 +63,54 @@ def _report_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @main.command()
-@click.argument("target", default="reference")
+@click.argument("target", required=False)
 @click.option("--operation", "names", multiple=True, metavar="NAME", help="Only this operation; repeatable.")
-@click.option("--examples", type=click.IntRange(min=1), default=EXAMPLES, show_default=True, metavar="N",
-              help="Cases for each operation.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
-              help="The same seed gives the same certificate.")  # fmt: skip
+@click.option("--examples", type=click.IntRange(min=1), metavar="N",
+              help=f"Cases for each operation.  [default: {EXAMPLES}]")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), metavar="S",
+              help="The same seed gives the same certificate.  [default: 0]")  # fmt: skip
 @click.option("--require", multiple=True, metavar="NAME",
               help="Fail where the target lacks this operation, or input (dense.W); repeatable.")  # fmt: skip
+@run_options
 @_report_options
 def certify(
-    target: str,
+    target: str | None,
     names: tuple[str, ...],
-    examples: int,
-    seed: int,
+    examples: int | None,
+    seed: int | None,
     require: tuple[str, ...],
+    isolate: bool | None,
+    timeout: float | None,
+    memory: int | None,
+    jobs: int | None,
+    dask: str | None,
+    resume: Path | None,
     **files: Path | None,
 ) -> None:
-    """Certify TARGET: a module, a .py file, or either with :object behind it.
+    """Certify TARGET: a module, a .py file, or either with :object behind it; the reference where none is named.
 
     Exit status: 0 all pass; 1 any fail; 2 wrong call or a target that cannot be loaded; 3 none failed but
     something is inconclusive, in error, or was cut short.
     """
     keep_nothing()
     with _said(), _progress() as report:
+        before = read(resume) if resume is not None else None
+        if before is not None and not any(files.values()):
+            files["json"] = resume
         asked = destinations({f"--{name}": place for name, place in files.items()}, os.environ, operations())
-        found = certify_target(
-            target, names or None, examples=examples, seed=seed, require=require, progress=report
-        )
+        with dask_executor(dask) as executor:
+            found = certify_target(
+                **asked_for(before, target, names, examples, seed),
+                require=require,
+                isolate=isolates(target is not None or before is not None, isolate, jobs),
+                timeout=timeout,
+                memory=memory,
+                jobs=jobs,
+                executor=executor,
+                resume=before,
+                keep_in=files["json"],
+                progress=report,
+            )
     _written(found, asked)
 
 
@@ -147,7 +168,7 @@ def _said() -> Iterator[None]:
     """Turn what a user can cause into one message and an exit status."""
     try:
         yield
-    except (TargetError, UnknownOperation, DestinationError, CertificateError, RuntimeError) as error:
+    except (TargetError, UnknownOperation, DestinationError, ValueError, RuntimeError) as error:
         raise WrongCall(str(error)) from error
     except KeyboardInterrupt:
         click.echo("interrupted before anything was certified", err=True)

@@ -61,6 +61,7 @@ def judge_case(
     judge: Judge = CERTIFYING,
     only: Container[str] | None = None,
     explain: bool = True,
+    tell: Callable[[Check | None], None] | None = None,
 ) -> Found:
     """What one case says of the forward and of each judged input.
 
@@ -83,11 +84,13 @@ def judge_case(
         inputs is what these owe together; alone, what all do.
     explain : bool
         Whether a wrong forward's check is to say what the gradients tell of it.
+    tell : callable, optional
+        Told what the forward's check says before the vjp is called, which may end the process.
     """
     host = Host()
     with host.stay():
         trial = _trial(operation, offer, case, values, seed, host)
-        found = trial.found(judge, only, explain)
+        found = trial.found(judge, only, explain, tell)
     return {row: check and replace(check, notes=(*check.notes, *host.notes)) for row, check in found.items()}
 
 
@@ -157,9 +160,17 @@ class _Trial:
         except TargetRaised as error:
             return _error(self.operation.name, str(error))
 
-    def found(self, judge: Judge, only: Container[str] | None, explain: bool) -> Found:
+    def found(
+        self,
+        judge: Judge,
+        only: Container[str] | None,
+        explain: bool,
+        tell: Callable[[Check | None], None] | None = None,
+    ) -> Found:
         """Every row that is asked for, in the order of blame."""
         value = self.forward_check()
+        if tell is not None:
+            tell(value)
         wrong = value is not None and not value.passed
         conduct = only is None or CONDUCT in only
         steps = self.operation.parameters if self.training and (only is None or STEP in only) else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import Any
 from gradcheck.case import Case
 from gradcheck.certificate import Missing, Result, gravest
 from gradcheck.hosting import BESIDE
-from gradcheck.judge import Found
+from gradcheck.judge import FORWARD, Found
 from gradcheck.plan import Plan
 from gradcheck.session import Job, read_found, read_shown
 from gradcheck.tally import shown_pair, summed_up, unreached
@@ -65,14 +66,22 @@ class Ledger:
     declared: dict[str, str | None] = field(default_factory=dict)
 
     def take(self, job: Job, came: dict[str, Any]) -> None:
-        """Write down what came of a job."""
+        """Write down what came of a job, also of one that ended its process."""
         if job.kind == "judge" and job.case is not None:
-            entry = Entry(read_found(came["found"]), bool(came.get("crashed", False)))
-            self.entries[job.operation, job.case.seed] = entry
-        elif "shown" in came:
-            self.shown[job.operation, job.row] = read_shown(came["shown"])
-        elif "declared" in came:
-            self.declared[job.operation] = came["declared"]
+            self.entries[job.operation, job.case.seed] = self._entry(job.operation, job.case, came)
+        elif job.kind == "show" and job.case is not None and job.known is not None:
+            nearest = came.get("shown") or came.get("told", {}).get("shown")
+            self.shown[job.operation, job.row] = read_shown(nearest) if nearest else (job.case, job.known)
+        elif job.kind == "declare":
+            said = came.get("declared")
+            self.declared[job.operation] = said if isinstance(said, str) else None
+
+    def _entry(self, operation: str, case: Case, came: dict[str, Any]) -> Entry:
+        if "found" in came:
+            return Entry(read_found(came["found"]))
+        told = read_found({name: came["told"][name] for name in (FORWARD,) if name in came.get("told", {})})
+        reason = str(came.get("crashed") or came.get("raised"))
+        return Entry(lost(self.plan, operation, case, told, reason), "crashed" in came)
 
     # What is left to do
 
@@ -190,7 +199,7 @@ class Ledger:
         )
 
     def _is_missing(self, operation: str, name: str) -> bool:
-        if operation not in self.plan.offered:
+        if operation not in self.plan.offers:
             return True
         row = self.rows(operation)[name]
         return row.skipped > 0 and not row.judged
@@ -201,6 +210,23 @@ class Ledger:
             name: dict(sorted(Counter(each for case in self._counted(name) for each in case.regimes).items()))
             for name in self._begun()
         }
+
+
+def lost(plan: Plan, name: str, case: Case, told: Found, reason: str) -> Found:
+    """What a case says that did not come to its end: its forward where that was told before, else errors."""
+    operation, (forward, vjp) = plan.operations[name], plan.offers[name]
+    judged = {operation.row(each) for each in case.judged}
+    found: Found = {}
+    for row in plan.rows(operation):
+        if row == FORWARD:
+            found[row] = told[row] if row in told else _error(name, reason) if forward else None
+        elif row in judged:
+            found[row] = _error(f"d {name} / d {row}", reason) if vjp else None
+    return found
+
+
+def _error(subject: str, reason: str) -> Check:
+    return Check(Verdict.ERROR, subject, "none", math.inf, 1.0, reason)
 
 
 def _telling(judged: Sequence[tuple[Case, Check]]) -> tuple[Case, Check]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,15 +70,16 @@ class Plan:
     ----------
     asked : tuple of Operation
         In the order of the certificate.
-    offered : frozenset of str
-        Operations that the target offers; of the others nothing is judged.
+    offers : mapping of str to (bool, bool)
+        Operations that the target offers, and whether with a forward and with a vjp; of the others nothing is
+        judged.
     examples, seed : int
     only : frozenset of str, optional
         Rows to judge; all by default.
     """
 
     asked: tuple[Operation, ...]
-    offered: frozenset[str]
+    offers: Mapping[str, tuple[bool, bool]]
     examples: int
     seed: int
     only: frozenset[str] | None = None
@@ -87,7 +88,7 @@ class Plan:
     @property
     def operations(self) -> dict[str, Operation]:
         """The operations that are judged, by name."""
-        return {each.name: each for each in self.asked if each.name in self.offered}
+        return {each.name: each for each in self.asked if each.name in self.offers}
 
     def cases(self, name: str) -> tuple[Case, ...]:
         """The cases of one operation, drawn once."""

@@ -6,13 +6,17 @@ data (`gradcheck.plain`), so that it may be done here, in a process of its own, 
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from gradcheck.case import Case
 from gradcheck.exhibit import Exhibit
 from gradcheck.implementation import load
+from gradcheck.importing import in_words
 from gradcheck.judge import CERTIFYING, EXHIBITING, FORWARD, Found, Judge, judge_case
 from gradcheck.misdeclared import looks_like
 from gradcheck.operation import Operation
@@ -56,13 +60,15 @@ class Setting:
 class Outline:
     """What a run has to know of a target that is loaded elsewhere.
 
-    `offers` has for each operation whether there is a forward and whether there is a vjp.
+    `offers` has for each operation whether there is a forward and whether there is a vjp; `digest` is of the
+    target's own source, where it is a file or a package that is not installed.
     """
 
     name: str
     offers: Mapping[str, tuple[bool, bool]]
     version: str | None = None
     notes: tuple[str, ...] = ()
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,17 +130,24 @@ class Session:
             name: (offer.forward is not None, offer.vjp is not None)
             for name, offer in self.target.offers.items()
         }
-        return Outline(
-            self.target.name, offers, self.target.version, tuple(getattr(self.target, "notes", ()))
-        )
+        notes, version = self.target.notes, self.target.version
+        return Outline(self.target.name, offers, version, notes, digest_of(self.setting.target))
 
     def perform(self, job: Job, tell: Tell = untold) -> dict[str, Any]:
-        """What comes out of a job, as plain data."""
+        """What comes out of a job, as plain data; {"raised": words} where an exception got past the judge."""
+        try:
+            return self._performed(job, tell)
+        except Exception as error:
+            return {"raised": f"the judge raised {in_words(error)}"}
+
+    def _performed(self, job: Job, tell: Tell) -> dict[str, Any]:
         if job.kind == "outline":
             return {"outline": to_plain(self.outline())}
         assert job.case is not None
         if job.kind == "judge":
-            found = self.found(job.operation, job.case, self.setting.only)
+            found = self.found(
+                job.operation, job.case, self.setting.only, tell=lambda value: tell(FORWARD, to_plain(value))
+            )
             return {"found": {row: to_plain(check) for row, check in found.items()}}
         if job.kind == "declare":
             return {"declared": self._declared(job.operation, (job.case, *job.more), tell)}
@@ -150,6 +163,7 @@ class Session:
         *,
         explain: bool = True,
         conventions: Mapping[str, str] | None = None,
+        tell: Callable[[Check | None], None] | None = None,
     ) -> Found:
         """What one case says of each row; under other conventions than the target declares, where given."""
         known, offer = self.catalogue[operation], self.target.offers[operation]
@@ -162,6 +176,7 @@ class Session:
             judge=judge or self.setting.judge or CERTIFYING,
             only=only,
             explain=explain,
+            tell=tell,
         )
 
     def _declared(self, operation: str, cases: Sequence[Case], tell: Tell) -> str | None:
@@ -237,6 +252,22 @@ class Session:
         if len(cases) == 1:
             return again.exhibit
         return replace(again.exhibit, case=cases[-1].describe(), diagnosis=again.diagnosis or "")
+
+
+def digest_of(target: Any) -> str | None:
+    """A digest of a file, or of every source of a package; None for what is installed, which has a version.
+
+    What else a file imports is not looked at.
+    """
+    place = str(target).partition(".py:")[0] if isinstance(target, str) else ""
+    path = Path(place if place.endswith(".py") else f"{place}.py")
+    if not path.is_file():
+        module = sys.modules.get(place.partition(":")[0].partition(".")[0])
+        path = Path(getattr(module, "__file__", None) or "")
+    if not path.is_file() or {"site-packages", "dist-packages"} & set(path.parts):
+        return None
+    sources = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    return hashlib.sha256(b"\0".join(each.read_bytes() for each in sources)).hexdigest()
 
 
 def shown(case: Case, check: Check) -> dict[str, Any]:

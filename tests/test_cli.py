@@ -15,7 +15,7 @@ from gradcheck.cli import main
 from gradcheck.environment import package_version
 from gradcheck.report import destinations
 
-FEW = ["--examples", "2"]
+FEW = ["--examples", "2", "--no-isolate"]
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_the_working_folder_stays_clean(call, tmp_path):
 
 
 def test_an_interruption_while_loading_exits_with_3(call):
-    found = call("certify", target("raise KeyboardInterrupt"))
+    found = call("certify", target("raise KeyboardInterrupt"), "--no-isolate")
     assert found.exit_code == 3
     assert found.stderr == "interrupted before anything was certified\n"
 

@@ -21,8 +21,8 @@ HOUSE = (
     "environment",
     "schemas", "writing", "certificate", "tally", "training", "judge", "required",
     "misdeclared", "strategies", "plan", "session", "ledger",
-    "execution", "certify", "report", "bench", "vectors", "frameworks", "adapters",
-    "cli", "pytest_plugin", "__init__", "__main__",
+    "worker", "warden", "execution", "run", "book", "certify", "replay", "report",
+    "bench", "vectors", "frameworks", "adapters", "options", "cli", "pytest_plugin", "__init__", "__main__",
 )  # fmt: skip
 """A module of gradcheck imports only what stands before it; a folder stands as one, free inside.
 
@@ -35,6 +35,7 @@ HEAVY = {
     "jaxlib",
     "matplotlib",
     "dask",
+    "distributed",
     "numba",
     "autograd",
     "sklearn",
