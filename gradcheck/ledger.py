@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -129,11 +129,13 @@ class Ledger:
     def _declarations(self, operation: str) -> list[Job]:
         """Whether other conventions would fit, in the smallest and the largest cases that failed.
 
-        On a small one many conventions are the same.
+        On a small one many conventions are the same. Cases in which the forward fails are asked before others,
+        whose gradients may be wrong beside.
         """
-        rows = self.rows(operation).values()
-        bad = {case.seed: case for row in rows for case, check in row.judged if check.verdict in _WRONG}
-        if not bad or not self.plan.operations[operation].conventions or any(row.crashed for row in rows):
+        rows = self.rows(operation)
+        bad = _wrong([rows[FORWARD]] if FORWARD in rows else []) or _wrong(rows.values())
+        crashed = any(row.crashed for row in rows.values())
+        if not bad or not self.plan.operations[operation].conventions or crashed:
             return []
         smallest, *larger = sorted(bad.values(), key=lambda case: case.size)
         return [Job("declare", operation, smallest, more=tuple(larger[:-4:-1]))]
@@ -227,6 +229,11 @@ def lost(plan: Plan, name: str, case: Case, told: Found, reason: str) -> Found:
 
 def _error(subject: str, reason: str) -> Check:
     return Check(Verdict.ERROR, subject, "none", math.inf, 1.0, reason)
+
+
+def _wrong(rows: Iterable[_Row]) -> dict[int, Case]:
+    """Cases in which one of the rows is wrong, by their number."""
+    return {case.seed: case for row in rows for case, check in row.judged if check.verdict in _WRONG}
 
 
 def _telling(judged: Sequence[tuple[Case, Check]]) -> tuple[Case, Check]:

@@ -370,3 +370,22 @@ def test_a_network_s_copies_of_an_input_are_turned_each(convention, value, lette
     marked = implements("network", **{convention: value})(type("Target", (), members))
     found = certify(marked, ["network"], examples=1, catalogue={"network": told}, judge=QUICK)
     assert {str(each.verdict) for each in found.results if each.cases} == {"pass"}
+
+
+def test_a_wrong_declaration_is_known_though_some_options_are_declined_by_the_forward_alone():
+    part = target("convolve_valid", {"k": FLIP})
+
+    def forward(x, k, connections=None):
+        if connections is not None:
+            raise NotImplementedError
+        return part.forward(x, k, connections=None)
+
+    def vjp(cotangent, x, k, connections=None):
+        return part.vjp(cotangent, x, k, connections=None)  # wrong: the table is ignored
+
+    marked = implements("convolve_valid")(
+        type("Target", (), {"forward": staticmethod(forward), "vjp": staticmethod(vjp)})
+    )
+    found = certify(marked, ["convolve_valid"], examples=8, judge=QUICK)
+    said = "this looks like correlation; declared: convolution (kernel= by default)"
+    assert {each.diagnosis for each in found.results} == {said}

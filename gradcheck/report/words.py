@@ -199,7 +199,7 @@ def details(result: Result) -> list[tuple[str, str]]:
 
 def sides(result: Result) -> tuple[str, str]:
     """What the two numbers of a row are called: the accused's, and the judge's."""
-    return ("given", "wanted") if result.input == "forward" else ("analytic", "numeric")
+    return ("given", "wanted") if result.input in ("forward", "step") else ("analytic", "numeric")
 
 
 def again(certificate: Certificate, result: Result, file: str = "certificate.json") -> list[tuple[str, str]]:
