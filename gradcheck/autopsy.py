@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from gradcheck.diagnose import diagnose, diagnose_by_probes
+from gradcheck.diagnose import UNKNOWN, diagnose, diagnose_by_probes
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array, Estimate
 from gradcheck.locate import Element, locate, measure_all
@@ -29,18 +29,37 @@ SETTLED = {5: 0.05, 9: 0.02, 17: 0.02}
 #: Calls of the function for one quick probe: five nested points, the centre known.
 QUICK = 4
 
+#: Names of what was located: as the table has it of a gradient measured in full, and for several.
+ONE, FEW = "one element", "few elements"
+
+#: Calls up to which all elements together are measured finer than quickly: for gradients of a few elements.
+FINE = 128
+
 #: Directional derivatives that a diagnosis of a large gradient has to agree with.
 PROBES = 2
 
 
 @dataclass
 class Autopsy:
-    """What further calls can tell of a failed trial. `channel` is the cotangent that showed it."""
+    """What further calls can tell of a failed trial.
+
+    Parameters
+    ----------
+    trial : Trial
+    context : Context
+    channel : int
+        The cotangent that showed it.
+    budget : int
+        Calls that it may cost in any case.
+    more : int
+        Calls that it may cost where nothing explains the failure for so many.
+    """
 
     trial: Trial
     context: Context
     channel: int
     budget: int
+    more: int = 0
 
     def report(self, check: Check) -> Check:
         """The check with its wrong elements, its worst element and a diagnosis, as far as the budget goes."""
@@ -55,11 +74,14 @@ class Autopsy:
         found = diagnose_by_probes(claimed, _none_left, context=self.context, count=0, known=known)
         if found is not None and found.name is not None:
             return replace(check, diagnosis=str(found), mistakes=found.mistakes)
+        self.budget = max(self.budget, self.more)
+        if QUICK * claimed.size <= self.budget:
+            return self.in_full(check, claimed)
         return self.in_places(check, claimed, known[-1])
 
     def in_full(self, check: Check, claimed: Array) -> Check:
         """Every element measured: which are wrong, and what turns the right ones into them."""
-        points = max(p for p in SHORTER if (p - 1) * claimed.size <= self.budget)
+        points = max(p for p in SHORTER if p == 5 or (p - 1) * claimed.size <= min(self.budget, FINE))
         right, bounds = measure_all(claimed, partial(self.probe, points=points), size=self.trial.size())
         allowed = bounds + self.trial.claim.rounding[self.channel]
         wrong = ~(np.abs(claimed - right) <= allowed)
@@ -83,13 +105,21 @@ class Autopsy:
         if not located.elements:
             where = "wrong, but in no element by more than can be seen"
             if located.spread:
-                found_out = located.probes < budget
-                where = "wrong in many elements" if found_out else "wrong, in places that were not found"
-            return replace(check, diagnosis=f"no single known mistake explains it; {where}")
+                where = (
+                    "wrong in many elements" if located.everywhere else "wrong, in places that were not found"
+                )
+            return replace(check, diagnosis=f"{UNKNOWN}; {where}")
         count = len(located.elements)
         said = f"right but for {'one element' if count == 1 else f'{count} elements'}"
         said += ", and more that were not looked for" if located.spread else ""
-        check = replace(check, wrong=tuple(e.index for e in located.elements), diagnosis=said)
+        said += ", and what is too small to be told from noise" if located.faint else ""
+        whole = not (located.spread or located.faint)
+        check = replace(
+            check,
+            wrong=tuple(e.index for e in located.elements),
+            diagnosis=said,
+            mistakes=((ONE if count == 1 else FEW, said),) * whole,
+        )
         return self.with_worst(check, located.elements[0])
 
     def with_worst(self, check: Check, element: Element, points: int = 5) -> Check:

@@ -27,6 +27,9 @@ DIRECTIONS = 3
 SHOWN = 2
 """Ties that a sentence mentions."""
 
+COINCIDENT = frozenset({"divided by size", "times size"})
+"""Not mentioned as ties: some size or other is nearly always the number that a plainer mistake names."""
+
 EPS = float(np.finfo(np.float64).eps)
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -47,21 +50,19 @@ class Diagnosis:
         What the claimed gradient looks like, or where it is wrong.
     mistakes : tuple of (name, sentence)
         Every known mistake that explains the numbers (`mistakes.MISTAKES`, `mistakes.LOOSE`, the operation's
-        suspects), the simplest first; none where no single one does.
+        suspects), the simplest first, those of a free place or number last; none where no single one does.
+    ties : tuple of str
+        The sentences of other mistakes, with nothing free, that explain the same numbers.
     """
 
     sentence: str
     mistakes: tuple[tuple[str, str], ...] = ()
+    ties: tuple[str, ...] = ()
 
     @property
     def name(self) -> str | None:
         """Of the simplest mistake that explains it; None where none does."""
         return self.mistakes[0][0] if self.mistakes else None
-
-    @property
-    def ties(self) -> tuple[str, ...]:
-        """The sentences of other mistakes that explain the same numbers."""
-        return tuple(dict.fromkeys(s for _, s in self.mistakes[1:] if s != self.sentence))
 
     def __str__(self) -> str:
         return self.sentence + "".join(f"; or {tie}" for tie in self.ties[:SHOWN])
@@ -102,7 +103,8 @@ def diagnose(
         return None
     evidence = _Measured(claimed, right, bound)
     if np.all(np.abs(right) <= bound) and evidence.clearly(wrong) >= DIGITS:
-        return _named([NOT_ZERO, *_suspected(Clues(claimed, context or Context()))])
+        clues = Clues(claimed, context or Context(), right, wrong)
+        return _named([NOT_ZERO, *_fitting(MISTAKES, clues, evidence), *_suspected(clues)])
     if np.isfinite(claimed).all():
         found = _explain(Clues(claimed, context or Context(), right, wrong), evidence)
         if found is not None:
@@ -147,15 +149,17 @@ def diagnose_by_probes(
     return Diagnosis("no single known mistake that can be undone explains it")
 
 
-def _named(mistakes: Sequence[tuple[str, str]]) -> Diagnosis:
-    return Diagnosis(mistakes[0][1], tuple(mistakes))
+def _named(strict: Sequence[tuple[str, str]], loose: Sequence[tuple[str, str]] = ()) -> Diagnosis:
+    (_, first), *_ = mistakes = (*strict, *loose)
+    told = (s for name, s in strict if s != first and name not in COINCIDENT)
+    return Diagnosis(first, mistakes, tuple(dict.fromkeys(told)))
 
 
 def _explain(clues: Clues, evidence: _Evidence) -> Diagnosis | None:
-    """The plainest first; a looser one, which may fit by its free number, only where no other does."""
-    found = [*_fitting(MISTAKES, clues, evidence), *_suspected(clues)]
-    found = found or list(_fitting(LOOSE, clues, evidence))[:1]
-    return _named(found) if found else None
+    """The plainest first; a looser one, which may fit by its free number, only after all others."""
+    strict = [*_fitting(MISTAKES, clues, evidence), *_suspected(clues)]
+    loose = list(_fitting(LOOSE, clues, evidence))[:1]
+    return _named(strict, loose) if strict or loose else None
 
 
 def _suspected(clues: Clues) -> Iterator[tuple[str, str]]:

@@ -38,9 +38,12 @@ STEP = "step"
 
 Judge = Callable[..., Check]
 
-CERTIFYING: Judge = partial(check_vjp, aim=1e-11, budget=300, strict=True)
+CERTIFYING: Judge = partial(check_vjp, aim=1e-11, budget=300, strict=True, locate=1200)
 """A certificate looks further than a single check: finer, at more calls an input, and a gradient that shares
-memory with an argument fails."""
+memory with an argument fails. Of a failing one 300 elements are measured, at 4 calls each."""
+
+SHRINKING: Judge = partial(CERTIFYING, explain=False)
+"""The same, for the verdict alone: what the mistake looks like is asked of the smallest case at the end."""
 
 EXHIBITING: Judge = partial(CERTIFYING, exhibit=4608)
 """The same once more for a row that did not pass, with what plots show: 1024 elements at 4 calls each, and some."""
@@ -261,8 +264,8 @@ class _Trial:
         """What the operation knows of its mistakes, for the diagnosis of a failure."""
         options, found = self.case.arguments(), dict[str, Any]()
         values = dict(zip(self.case.shapes, self.values, strict=True))
-        if self.operation.sizes:
-            found["sizes"] = {name: options[name] for name in self.operation.sizes}
+        if sizes := self.operation.sizes(options):
+            found["sizes"] = sizes
         if (suspects := self.operation.suspects) is not None:
             found["suspects"] = lambda name, cotangent: suspects(name, cotangent, values, options)
         return found

@@ -127,6 +127,10 @@ def _never_linear(options: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
 
+def _no_sizes(options: Mapping[str, Any]) -> Mapping[str, int]:
+    return {}
+
+
 Suspects = Callable[[str, Array, Mapping[str, Array], Mapping[str, Any]], Iterable[Suspect]]
 """suspects(input, cotangent, inputs, options): in what ways the gradient of one input is got wrong."""
 
@@ -160,8 +164,8 @@ class Operation:
         Inputs in which it is affine with the others fixed, and integers give integers: exact evidence.
     suspects : callable (input, cotangent, inputs, options) -> iterable of Suspect, optional
         What the gradient of an input becomes by the mistakes that this operation invites.
-    sizes : tuple of str
-        Options that are a size by which, squared or not, a gradient may be off.
+    sizes : callable (options) -> mapping of name to int
+        By which, squared or not, a gradient may be off: the n of a pooling.
     batched : tuple of str
         Rows of inputs with independent patterns along their first axis; so has the output, or it is their sum.
     parameters : tuple of str
@@ -188,7 +192,7 @@ class Operation:
     conventions: Mapping[str, Mapping[str, Convention]] = field(default_factory=dict, repr=False)
     linear_in: Callable[[Mapping[str, Any]], tuple[str, ...]] = field(default=_never_linear, repr=False)
     suspects: Suspects | None = field(default=None, repr=False)
-    sizes: tuple[str, ...] = ()
+    sizes: Callable[[Mapping[str, Any]], Mapping[str, int]] = field(default=_no_sizes, repr=False)
     batched: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
 

@@ -17,7 +17,7 @@ from gradcheck.case import Case
 from gradcheck.exhibit import Exhibit
 from gradcheck.implementation import load
 from gradcheck.importing import in_words
-from gradcheck.judge import CERTIFYING, EXHIBITING, FORWARD, Found, Judge, judge_case
+from gradcheck.judge import CERTIFYING, EXHIBITING, FORWARD, SHRINKING, Found, Judge, judge_case
 from gradcheck.misdeclared import looks_like
 from gradcheck.operation import Operation
 from gradcheck.operation import operations as installed
@@ -222,7 +222,8 @@ class Session:
         def fails(case: Case) -> bool:
             nonlocal least
             tell("alive", None)
-            again = self.found(operation, case, frozenset({row}), explain=False).get(row)
+            judge = None if self.setting.judge else SHRINKING
+            again = self.found(operation, case, frozenset({row}), judge, explain=False).get(row)
             if again is None or again.verdict is not check.verdict:
                 return False
             found[key(case)] = again
@@ -236,10 +237,11 @@ class Session:
             seed_of(self.setting.seed, self.catalogue[operation]),
         )
         case = smallest(strategy, fails, known, seed=seed, budget=SHRINKS)
-        if row != FORWARD:
-            return case, found[key(case)]
-        # looked at once more, now for what the gradients say of it as well
-        return case, self.found(operation, case, frozenset({row})).get(row) or found[key(case)]
+        if row != FORWARD and found[key(case)] is check:
+            return case, check
+        # looked at once more, now for what it looks like, and of a forward for what the gradients say of it
+        again = self.found(operation, case, frozenset({row})).get(row)
+        return case, found[key(case)] if again is None or again.verdict is not check.verdict else again
 
     def _exhibit(self, job: Job, check: Check, *cases: Case) -> Exhibit | None:
         """What plots show of the last of these cases, from judging it once more; None where it is not as it was.

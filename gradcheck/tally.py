@@ -16,6 +16,9 @@ from gradcheck.hosting import BESIDE
 from gradcheck.plain import number
 from gradcheck.verdict import Check, Verdict
 
+SHOWN_TIES = 2
+"""Other mistakes that a row mentions where they explain as many cases."""
+
 SHOWN = 8
 """Wrong elements that a row lists; their number is given whole."""
 
@@ -61,7 +64,7 @@ def summed_up(
         resolution=coarsest.resolution,
         miss_probability=max(check.miss_probability for check in checks),
         worst=worst_of(check, case.describe()),
-        diagnosis=check.diagnosis,
+        diagnosis=likeliest(check, [each for each in checks if each.verdict is verdict])[1],
         reason=_reason(seen, check, checks, vacuous, untried),
         evidence_cases=dict(sorted(kinds.items(), key=lambda item: _strength(item[0]))),
         not_offered_cases=skipped,
@@ -70,6 +73,38 @@ def summed_up(
         skipped_cases=untried,
         budget=coarsest.budget,
     )
+
+
+def likeliest(shown: Check, failed: Sequence[Check]) -> tuple[str | None, str | None]:
+    """The name of the mistake, and what it looks like, from all cases that it shows in.
+
+    In a single case, the more so in the smallest, several mistakes come to the same: named is the one that
+    explains most cases, and of those that explain as many the simplest.
+
+    Parameters
+    ----------
+    shown : Check
+        Of the case that the row shows, whose words are taken where it has any.
+    failed : sequence of Check
+
+    Examples
+    --------
+    >>> half, mean = ("half", "half of it"), ("mean", "divided by the batch of 2")
+    >>> batch_of_2 = Check(Verdict.FAIL, "", "", 0.0, 0.0, "", "half of it", mistakes=(half, mean))
+    >>> from dataclasses import replace
+    >>> batch_of_3 = replace(batch_of_2, mistakes=(("mean", "divided by the batch of 3"),))
+    >>> likeliest(batch_of_2, [batch_of_2, batch_of_3])
+    ('mean', 'divided by the batch of 2')
+    """
+    counts = Counter(name for each in failed for name in {name for name, _ in each.mistakes})
+    most = max(counts.values(), default=0)
+    for each in (shown, *failed):
+        best = [(name, words) for name, words in each.mistakes if counts[name] == most]
+        if best:
+            words = "; or ".join(dict.fromkeys(words for _, words in best[: SHOWN_TIES + 1]))
+            more = "" if each is shown else f" (in {most} of {len(failed)} cases that fail)"
+            return best[0][0], words + more
+    return None, shown.diagnosis
 
 
 def _notes(checks: Sequence[Check]) -> tuple[str, ...]:

@@ -329,8 +329,8 @@ class Task:
             rounding=trial.claim.rounding[channel],
         )
         left = self.budget - trial.evaluations - 1
-        budget = left if self.locate is None else max(left, self.locate)
-        return replace(Autopsy(trial, context, channel, budget).report(failed), evaluations=trial.evaluations)
+        report = Autopsy(trial, context, channel, left, self.locate or 0).report(failed)
+        return replace(report, evaluations=trial.evaluations)
 
     def whole(self, parts: tuple[Check, ...], faults: list[conduct_of.Fault]) -> Check:
         """All inputs together: the gravest verdict, the coarsest resolution."""
@@ -351,6 +351,7 @@ class Task:
             budget=coarsest.budget,
             miss_probability=max(p.miss_probability for p in parts),
             diagnosis=grave.diagnosis,
+            mistakes=grave.mistakes,
             worst=grave.worst,
             wrong=grave.wrong,
             exhibit=grave.exhibit,
@@ -384,6 +385,7 @@ def _joined(exactly: Check, numeric: Check) -> Check:
     return replace(
         exactly,
         diagnosis=numeric.diagnosis,
+        mistakes=numeric.mistakes,
         worst=numeric.worst,
         wrong=numeric.wrong,
         exhibit=numeric.exhibit,

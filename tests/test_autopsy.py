@@ -8,7 +8,7 @@ import pytest
 from gradcheck.autopsy import QUICK, Autopsy
 from gradcheck.check import check_vjp
 from gradcheck.trial import Claim, Trial
-from gradcheck.turns import Context
+from gradcheck.turns import Context, Suspect
 from gradcheck.verdict import Check, Verdict
 
 LABELS = ("dense", "sparse", "one element")
@@ -133,6 +133,40 @@ def test_more_than_the_calls_could_find():
     check = failed(doubled_at(5, 2000), LARGE, budget=110)
     assert set(check.wrong) < {(0, 5), (40, 0)}
     assert check.diagnosis == "right but for one element, and more that were not looked for"
+
+
+def test_more_calls_for_a_failure_find_more():
+    """`locate` is spent by what fails alone."""
+    check = failed(doubled_at(5, 777, 2000), LARGE, budget=110, locate=1000)
+    assert set(check.wrong) == {(0, 5), (15, 27), (40, 0)}
+    assert check.diagnosis == "right but for 3 elements"
+    assert check.mistakes == (("few elements", check.diagnosis),)
+    assert failed(lambda g: g, LARGE, locate=1000).evaluations == failed(lambda g: g, LARGE).evaluations
+
+
+def test_without_an_explanation_nothing_more_is_spent():
+    check, plain = (failed(lambda g: -g, SMALL, explain=explain) for explain in (True, False))
+    assert (plain.verdict, plain.reason) == (check.verdict, check.reason)
+    assert plain.diagnosis is None
+    assert plain.wrong == plain.mistakes == ()
+    assert plain.evaluations < check.evaluations
+
+
+def test_a_missing_factor_is_named():
+    check = failed(lambda g: g / np.cos(SMALL), SMALL, factors={"cos x": np.cos(SMALL)})
+    assert check.mistakes[0][0] in ("missing factor", "cotangent")
+    assert ("missing factor", "the right gradient without its factor cos x") in check.mistakes
+
+
+def test_a_suspect_is_named_of_large_ones_as_well():
+    def suspects(name, cotangent):
+        assert name == "x"
+        gradient = cotangent * np.sin(LARGE)
+        yield Suspect("sine", "the sine in the place of the cosine", lambda v: float(np.sum(gradient * v)))
+
+    check = check_vjp(np.sin, lambda c, x: c * np.sin(x), (LARGE,), names=("x",), suspects=suspects)
+    assert check.mistakes == (("sine", "the sine in the place of the cosine"),)
+    assert check.diagnosis == "the sine in the place of the cosine"
 
 
 def test_no_element_found_before_the_calls_ended():

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 from hypothesis.strategies import just
 
 import reference
+from gradcheck import tally
 from gradcheck.case import Case
 from gradcheck.certify import certify
 from gradcheck.verdict import Verdict
-from reference.catalogue import operations
+from reference.catalogue import cases, operations
 from reference.catalogue.networks import network
 from tests.mutants import MUTANTS
+from tests.mutants.expected import EXPECTED, expected
+
+tally_likeliest = tally.likeliest
 
 TELLING = {
     "sigmoid": (2, 3),
@@ -68,6 +74,17 @@ FAR = {
 }
 
 
+MORE = {
+    "upsample": (cases.resample("up", 3, 2, (3, 4), 3),),
+    "downsample": (cases.resample("down", 3, 2, (2, 3), 2),),
+    "convolve_valid": (cases.convolution(3, (2, 3), (3, 2), (3, 4)),),
+    "convolve_full": (cases.full(3, (2, 3), (3, 2), (3, 4)),),
+    "convolution": (cases.convolution(3, (2, 3), (3, 2), (3, 4), activation="tanh"),),
+    "subsampling": (cases.subsampling(3, 2, (2, 3), 2, "tanh"),),
+}
+"""Cases of which no two sizes are the same, as hardly one of the edges is: half is then no mean over two."""
+
+
 def narrowed(operation, edges):
     """The operation with these cases alone, and nothing smaller to shrink to."""
     return replace(operation, edges=edges, cases=just(edges[0]))
@@ -76,8 +93,8 @@ def narrowed(operation, edges):
 def told(operation):
     if operation.name == "network":
         return narrowed(operation, NETWORKS)
-    far = (FAR[operation.name],) if operation.name in FAR else ()
-    return narrowed(operation, (*(operation.edges[place] for place in TELLING[operation.name]), *far))
+    more = MORE.get(operation.name, ()) + ((FAR[operation.name],) if operation.name in FAR else ())
+    return narrowed(operation, (*(operation.edges[place] for place in TELLING[operation.name]), *more))
 
 
 CATALOGUE = {name: told(operation) for name, operation in operations().items()}
@@ -117,9 +134,25 @@ def test_what_is_mutated_passes_before(operation):
     assert set(verdicts(certificate).values()) == {Verdict.PASS}
 
 
+@functools.cache
+def judged(mutant):
+    """Its certificate, and the name of the mistake that its row states."""
+    names = []
+
+    def likeliest(shown, failed):
+        name, words = tally_likeliest(shown, failed)
+        names.append((name, words))
+        return name, words
+
+    with mock.patch.object(tally, "likeliest", likeliest):
+        certificate = certified(mutant.make(), mutant.operation, mutant.place)
+    said = row(certificate, mutant).diagnosis
+    return certificate, next((name for name, words in names if words == said), None)
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
 def test_it_is_failed_where_it_is_wrong(mutant):
-    certificate = certified(mutant.make(), mutant.operation, mutant.place)
+    certificate, _ = judged(mutant)
     found = verdicts(certificate)
     assert found.pop(mutant.input) is Verdict.FAIL
     assert set(found.values()) <= {Verdict.PASS}, found
@@ -134,3 +167,28 @@ def test_a_gradient_of_another_shape_is_failed_for_its_shape(name):
     mutant = next(each for each in MUTANTS if str(each) == name)
     certificate = certified(mutant.make(), mutant.operation, place=0)
     assert "wrong shape" in row(certificate, mutant).reason
+
+
+# What the mistake is called
+
+NAMED, MISNAMED = 0.9, 0.01
+"""Share of the mutants that have a name for which it must be said first, and of all for which a wrong one may."""
+
+
+def test_every_mutant_has_a_name_or_a_reason_why_not():
+    for mutant in MUTANTS:
+        name, why = expected(str(mutant))
+        assert bool(name) != bool(why), mutant
+    titles = {str(m) if str(m) in EXPECTED else str(m).split(": ", 1)[1] for m in MUTANTS}
+    assert titles == set(EXPECTED)
+
+
+def test_the_right_mistake_is_named_first():
+    """From the certificates that the test above has made; alone it makes them all."""
+    said = {mutant: (judged(mutant)[1], expected(str(mutant))[0]) for mutant in MUTANTS}
+    named = [mutant for mutant, (_, right) in said.items() if right]
+    rightly = [mutant for mutant in named if said[mutant][0] == said[mutant][1]]
+    wrongly = [f"{m}: {got}, not {right}" for m, (got, right) in said.items() if got not in (None, right)]
+    print(f"named first: {len(rightly)} of {len(named)}; wrongly: {len(wrongly)} of {len(MUTANTS)}", *wrongly)
+    assert len(rightly) >= NAMED * len(named)
+    assert len(wrongly) < MISNAMED * len(MUTANTS), wrongly

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from gradcheck.case import Case
-from gradcheck.operation import Convention, Input, Operation
+from gradcheck.operation import Convention, Input, Operation, Suspects
 from gradcheck.strategies import Draw
 from gradcheck.strategies import cases as strategy
-from reference.catalogue import cases, conventions, networks, plain
+from reference.catalogue import cases, conventions, networks, plain, recursions, suspects
 from reference.catalogue.statements import EQUATIONS, ERRATA, mathml
 
 _MAPS = Input("x", ("N", "I", "H", "W"), "input maps, the notes' x_i^(l−1)")
@@ -58,7 +59,22 @@ def _operation(
         parameters=tuple(each.name for each in inputs if each.name in _PARAMETERS),
         batched=tuple(each.name for each in inputs if each.axes[0] == "N"),
         linear_in=lambda given: linear if given.get("activation", "identity") == "identity" else (),
+        suspects=_suspects(name),
+        sizes=_sizes,
     )
+
+
+def _sizes(options: Mapping[str, Any]) -> Mapping[str, int]:
+    """The n of a pooling, or of each in a network."""
+    layers = enumerate(options.get("architecture", ()), 1)
+    found = {f"n of layer {number}": layer[1] for number, layer in layers if layer[0] == "subsampling"}
+    return found | ({"n": options["n"]} if "n" in options else {})
+
+
+def _suspects(name: str) -> Suspects | None:
+    if name in plain.ACTIVATIONS:
+        return lambda which, cotangent, inputs, options: suspects.elementwise(which, cotangent, inputs, name)
+    return recursions.network if name == "network" else getattr(suspects, name)
 
 
 def _activation(name: str, summary: str, ids: str) -> Operation:

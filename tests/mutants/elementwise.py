@@ -127,7 +127,10 @@ DENSE_MUTANTS = (
         | SLOPES
         | {
             "E1 to the letter: x δᵀ": (lambda a: a.x.T @ a.delta, "transposed in its last two axes"),
-            "E1, memory not turned": (lambda a: (a.x.T @ a.delta).reshape(a.W.shape), "transposed"),
+            "E1, memory not turned": (
+                lambda a: (a.x.T @ a.delta).reshape(a.W.shape),
+                "C's order of elements taken for Fortran's",
+            ),
             "E3: one pattern": one_pattern,
             "mean over the batch": (lambda a: a.right / len(a.x), "a mean for a sum"),
         },
