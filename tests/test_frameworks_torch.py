@@ -113,7 +113,7 @@ def point(dtype=torch.float64):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_a_right_function_passes_in_each_dtype(dtype):
     found = check(Right.apply, point(dtype))
-    assert verdicts(found) == {"args[0]": "pass", "args[1]": "pass"}, str(found)
+    assert verdicts(found) == {"x": "pass", "w": "pass"}, str(found)
     assert found.parts[0].dtype == str(dtype).removeprefix("torch.")
     assert found.resolution <= {2: 0.13, 4: 1e-4, 8: 1e-10}[dtype.itemsize]
 
@@ -122,10 +122,10 @@ def test_a_right_function_passes_in_each_dtype(dtype):
 @pytest.mark.parametrize(
     ("wrong", "where"),
     [
-        (ForgetsToScale, {"args[1]"}),
-        (Transposed, {"args[1]"}),
-        (WrongOrder, {"args[0]", "args[1]"}),
-        (OverwritesWhatItSaved, {"args[0]"}),
+        (ForgetsToScale, {"w"}),
+        (Transposed, {"w"}),
+        (WrongOrder, {"x", "w"}),
+        (OverwritesWhatItSaved, {"x"}),
     ],
 )
 def test_a_wrong_function_fails_where_it_is_wrong(wrong, where, dtype):
@@ -141,7 +141,7 @@ def test_the_diagnosis_names_the_mistake():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_right_in_float64_only_is_found_in_the_dtype_that_is_used(dtype):
     assert check(RightInFloat64Only.apply, point()).passed
-    assert verdicts(check(RightInFloat64Only.apply, point(dtype)))["args[1]"] == "fail"
+    assert verdicts(check(RightInFloat64Only.apply, point(dtype)))["w"] == "fail"
 
 
 def test_a_backward_that_writes_into_its_cotangent_fails():
@@ -153,14 +153,14 @@ def test_a_backward_that_writes_into_its_cotangent_fails():
 def test_a_backward_that_hands_out_one_buffer_each_time_fails():
     found = check(OneBufferForAll.apply, point()).parts[1]
     assert found.verdict == "fail"
-    assert found.reason.startswith("gradient of args[1] changes at later calls")
+    assert found.reason.startswith("gradient of w changes at later calls")
 
 
 def test_what_is_not_repeatable_is_told_apart_from_what_is_not_accurate():
     Forgetful.calls = 0
     found = check(Forgetful.apply, point())
-    assert verdicts(found) == {"args[0]": "pass", "args[1]": "fail"}
-    assert "gradient of args[1] is another at a second call" in str(found.parts[1])
+    assert verdicts(found) == {"x": "pass", "w": "fail"}
+    assert "gradient of w is another at a second call" in str(found.parts[1])
 
 
 class LastBits(Right):
@@ -179,7 +179,7 @@ def test_sums_in_another_order_are_a_note():
     LastBits.calls = 0
     found = check(LastBits.apply, point())
     assert found.passed, str(found)
-    assert "gradient of args[1] is another at a second call" in str(found)
+    assert "gradient of w is another at a second call" in str(found)
 
 
 class Raises(Right):
@@ -191,6 +191,37 @@ class Raises(Right):
 def test_a_backward_that_raises_is_in_error_with_its_words():
     found = check(Raises.apply, point())
     assert (found.verdict, found.reason) == ("error", "the backward raised RuntimeError: no kernel for this")
+
+
+class Apart(torch.autograd.Function):
+    """Its context is set up apart from its forward."""
+
+    @staticmethod
+    def forward(base, exponent):
+        return base**exponent
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.exponent = inputs[1]
+
+    @staticmethod
+    def backward(ctx, c):
+        (base,) = ctx.saved_tensors
+        return c * ctx.exponent * base ** (ctx.exponent - 1), None
+
+
+def test_a_function_is_named_after_its_class_and_its_arguments_after_its_forward():
+    assert check(Right, point()).subject == "d Right"
+    found = check(Apart, (drawn(3), 3))
+    assert (found.subject, found.passed) == ("d Apart / d base", True)
+
+
+def test_the_check_works_in_inference_mode_too():
+    with torch.inference_mode():
+        x = torch.ones(3, dtype=torch.float64)
+        assert check(torch.sin, (x,), wrt=("args[0]",)).passed
+        assert torch.is_inference_mode_enabled()
 
 
 # Modules
@@ -324,8 +355,8 @@ def test_the_second_order_is_judged_after_the_first():
     assert check(WrongTwice.apply, drawn(3)).passed
     second = check(WrongTwice.apply, drawn(3), order=2)
     assert second.verdict == "fail"
-    assert second.subject.startswith("d (d apply)")
-    assert check(ForgetsToScale.apply, point(), order=2).subject.startswith("d apply")
+    assert second.subject.startswith("d (d WrongTwice)")
+    assert check(ForgetsToScale.apply, point(), order=2).subject.startswith("d ForgetsToScale")
 
 
 # Chance

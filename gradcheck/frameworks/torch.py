@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,9 @@ def check(
 
     Parameters
     ----------
-    function : callable or torch.nn.Module
-        function(*inputs, **kwargs) -> tensors, in tuples, lists, dictionaries or dataclasses.
+    function : callable, torch.nn.Module or torch.autograd.Function
+        function(*inputs, **kwargs) -> tensors, in tuples, lists, dictionaries or dataclasses. Of an autograd.Function
+        the class or its apply.
     inputs : tensor, or sequence of arguments
         The point; tensors may be nested in the same way.
     kwargs : mapping, optional
@@ -98,8 +100,10 @@ def check(
     if order not in (1, 2):
         raise ValueError(f"check: no such order\n  order = {order!r}, wanted 1 or 2")
     args = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
-    with left_as_found(torch, function):
-        call = _Call(torch, function, args, dict(kwargs or {}), fixed_rng)
+    class_given = isinstance(function, type) and issubclass(function, torch.autograd.Function)
+    called: Any = getattr(function, "apply", None) if class_given else function
+    with left_as_found(torch, called), torch.inference_mode(False):
+        call = _Call(torch, called, args, dict(kwargs or {}), fixed_rng)
         call.place(dtype, device)
         target = call.pullable(wrt)
         call.refuse_chance()
@@ -133,24 +137,38 @@ class _Call:
         return isinstance(self.function, self.torch.nn.Module)
 
     @property
+    def custom(self) -> Any:
+        """The torch.autograd.Function whose apply this is, or None."""
+        owner = getattr(self.function, "__self__", None)
+        return owner if isinstance(owner, type) and issubclass(owner, self.torch.autograd.Function) else None
+
+    @property
     def name(self) -> str:
-        own = getattr(self.function, "__name__", None)
+        own = getattr(self.custom or self.function, "__name__", None)
         return own if isinstance(own, str) and not self.module else type(self.function).__name__
+
+    def signature(self) -> Any:
+        """What names the arguments: of a Function its forward, after the context where it takes one."""
+        if self.module:
+            return self.function.forward
+        if self.custom is None:
+            return self.function
+        apart = self.custom.setup_context is not self.torch.autograd.Function.setup_context
+        return self.custom.forward if apart else partial(self.custom.forward, None)
 
     # The point
 
     def place(self, dtype: Any, device: Any) -> None:
         """Gather parameters, buffers and input tensors by name, on the device and in the dtype asked for."""
-        self.started = states(self.torch)
         if self.module:
             found = dict(self.function.named_parameters())
             self.parameters = tuple(found)
             self.tensors = {name: self._carried(p, dtype, device) for name, p in found.items()}
             self.buffers = {n: self._carried(b, dtype, device) for n, b in self.function.named_buffers()}
-        forward = self.function.forward if self.module else self.function
-        names = argument_names(forward, self.args, self.kwargs)
+        names = argument_names(self.signature(), self.args, self.kwargs)
         self.args = tuple(self._kept(a, n, dtype, device) for a, n in zip(self.args, names, strict=True))
         self.kwargs = {n: self._kept(a, n, dtype, device) for n, a in self.kwargs.items()}
+        self.started = states(self.torch)  # last: moving to a device may start its generator
 
     def _carried(self, tensor: Any, dtype: Any, device: Any) -> Any:
         arrays_of.refuse_odd(self.torch, tensor, self.name)
@@ -266,7 +284,7 @@ class _Call:
 
         With grad mode on for the values too: some modules take another way without.
         """
-        with self.torch.inference_mode(False), self.torch.enable_grad():
+        with self.torch.enable_grad():
             made = [
                 self.leaf(self.laid(a, i), n)
                 for i, (a, n) in enumerate(zip(arrays, self.judged, strict=True))

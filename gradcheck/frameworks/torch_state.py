@@ -30,15 +30,11 @@ def restarted(torch: Any, found: States) -> None:
 def drew(torch: Any, before: States) -> bool:
     """Whether a generator has moved since."""
     now = states(torch)
-    moved = [
-        not bool((a == b).all()) for a, b in zip((before[0], *before[3]), (now[0], *now[3]), strict=True)
-    ]
-    return (
-        any(moved)
-        or before[2] != now[2]
-        or not np.array_equal(before[1][1], now[1][1])
-        or before[1][2] != now[1][2]
-    )
+    # not strict: a device that was first used in between has no state from before
+    pairs = zip((before[0], *before[3]), (now[0], *now[3]), strict=False)
+    moved = any(not bool((a == b).all()) for a, b in pairs)
+    keys = not np.array_equal(before[1][1], now[1][1]) or before[1][2:] != now[1][2:]
+    return moved or keys or before[2] != now[2]
 
 
 def _devices(torch: Any) -> int:
