@@ -136,9 +136,8 @@ def call(tmp_path, monkeypatch):
     def certify(text, *more):
         (tmp_path / "bad.py").write_text(text, encoding="utf-8")
         sys.modules.pop("bad", None)
-        return CliRunner().invoke(
-            main, ["certify", "bad.py", "--operation", "tanh", "--examples", "2", *more]
-        )
+        few = ["certify", "bad.py", "--operation", "tanh", "--examples", "2"]
+        return CliRunner().invoke(main, [*few, *(more or ["--no-isolate"])])
 
     yield certify
     sys.modules.pop("bad", None)
@@ -187,7 +186,7 @@ def test_what_a_right_target_does_beside_answering_is_a_note_and_no_more(call, k
 
 
 def test_the_certificate_has_the_notes_and_its_place_does_not_move_with_the_target(call, tmp_path):
-    found = call(written("import os; os.chdir('/'); print('LOUD')"), "--json", "c.json")
+    found = call(written("import os; os.chdir('/'); print('LOUD')"), "--no-isolate", "--json", "c.json")
     assert found.exit_code == 0
     assert "the target printed to standard output: 'LOUD'" in (tmp_path / "c.json").read_text(
         encoding="utf-8"
