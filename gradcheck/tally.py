@@ -10,11 +10,16 @@ from typing import Any
 
 from gradcheck.case import Case
 from gradcheck.certificate import Result, gravest
+from gradcheck.diagnose import COINCIDENT
 from gradcheck.estimate import Estimate
 from gradcheck.exhibit import Exhibit
 from gradcheck.hosting import BESIDE
+from gradcheck.mistakes import LOOSE
 from gradcheck.plain import number
 from gradcheck.verdict import Check, Verdict
+
+QUIET = COINCIDENT | {each.name for each in LOOSE}
+"""Mistakes that are not mentioned beside another: with a free place or number they nearly always fit as well."""
 
 SHOWN_TIES = 2
 """Other mistakes that a row mentions where they explain as many cases."""
@@ -101,9 +106,11 @@ def likeliest(shown: Check, failed: Sequence[Check]) -> tuple[str | None, str | 
     for each in (shown, *failed):
         best = [(name, words) for name, words in each.mistakes if counts[name] == most]
         if best:
-            words = "; or ".join(dict.fromkeys(words for _, words in best[: SHOWN_TIES + 1]))
+            (name, _), *others = best
+            ties = [tie for tie in others if tie[0] not in QUIET][:SHOWN_TIES]
+            words = "; or ".join(dict.fromkeys(words for _, words in (best[0], *ties)))
             more = "" if each is shown else f" (in {most} of {len(failed)} cases that fail)"
-            return best[0][0], words + more
+            return name, words + more
     return None, shown.diagnosis
 
 

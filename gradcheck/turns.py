@@ -362,6 +362,10 @@ def clipped(clues: Clues) -> Iterator[Turn]:
 
 # Some elements only
 
+MOST = 0.5
+"""Share of a line, map or border that is wrong where the mistake is one of that line, map or border: two wrong
+elements that happen to lie in one map are two wrong elements."""
+
 
 def region(free: int) -> Turns:
     """Wrong only where all axes but `free` have one index (−1: where at least one axis has)."""
@@ -372,7 +376,8 @@ def region(free: int) -> Turns:
         touched = [len(np.unique(indices)) for indices in np.nonzero(clues.wrong)]
         # an axis of length 1 says nothing of where
         fixed = sum(t == 1 < length for t, length in zip(touched, clues.wrong.shape, strict=True))
-        if fixed and (sum(t > 1 for t in touched) == free or free < 0):
+        inside = np.prod([n for t, n in zip(touched, clues.wrong.shape, strict=True) if t > 1])
+        if fixed and (sum(t > 1 for t in touched) == free or free < 0) and clues.wrong.sum() >= MOST * inside:
             yield _right_but(clues, box(clues.wrong))
 
     return turns
@@ -391,8 +396,14 @@ def border(clues: Clues) -> Iterator[Turn]:
 
 
 def on_border(wrong: Array) -> bool:
-    """Whether all wrong elements lie on the border of the last two axes, which have an interior."""
-    return wrong.ndim > 1 and min(wrong.shape[-2:]) > 2 and not wrong[..., 1:-1, 1:-1].any()
+    """Whether all wrong elements lie on the border of the last two axes, which have an interior.
+
+    And most of one side of it does: two corners are no border.
+    """
+    if wrong.ndim < 2 or min(wrong.shape[-2:]) < 3 or wrong[..., 1:-1, 1:-1].any():
+        return False
+    sides = [wrong[..., :1, :], wrong[..., -1:, :], wrong[..., :, :1], wrong[..., :, -1:]]
+    return any(float(np.mean(side)) >= MOST for side in sides)
 
 
 def _right_but(clues: Clues, place: str) -> Turn:

@@ -58,7 +58,7 @@ KERNEL_SUMS = {
 INPUT_SUMS = {
     "E2: one receiving map": lambda a: a.again(dy=first(a.dy, 1)),
     "unconnected maps as well": lambda a: a.again(connections=None),
-    "mean over receiving maps": (lambda a: a.right / a.k.shape[1], "half"),
+    "mean over receiving maps": (lambda a: a.right / a.k.shape[1], "divided by"),
 }
 SOURCES = {
     "kernel not turned (C7)": lambda a: a.again(k=rot180(a.k)),
