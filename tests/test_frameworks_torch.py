@@ -144,6 +144,28 @@ def test_right_in_float64_only_is_found_in_the_dtype_that_is_used(dtype):
     assert verdicts(check(RightInFloat64Only.apply, point(dtype)))["w"] == "fail"
 
 
+class OffBy(Right):
+    factor = 1.0
+
+    @staticmethod
+    def backward(ctx, c):
+        dx, dw = Right.backward(ctx, c)
+        return dx, dw * (OffBy.factor if c.dtype.itemsize == 2 else 1.0)
+
+
+@pytest.mark.parametrize(("dtype", "units"), [(torch.float16, 24), (torch.bfloat16, 24)], ids=str)
+def test_an_error_of_more_than_rounding_does_not_pass_in_half_precision(dtype, units, monkeypatch):
+    eps = torch.finfo(dtype).eps
+    monkeypatch.setattr(OffBy, "factor", 1 + units * eps)
+    found = check(OffBy.apply, point(dtype)).parts[1]
+    assert found.verdict in ("inconclusive", "fail"), str(found)
+    monkeypatch.setattr(OffBy, "factor", 1 + 8 * eps)
+    found = check(OffBy.apply, point(dtype)).parts[1]
+    assert found.passed, str(found)
+    assert 6 * eps < found.resolution < 12 * eps
+    assert "of the gradient in float64, which agrees to" in found.reason
+
+
 def test_a_backward_that_writes_into_its_cotangent_fails():
     found = check(WritesIntoItsCotangent.apply, point())
     assert found.verdict == "fail"
@@ -311,6 +333,12 @@ def test_an_input_without_a_path_counts_as_zero_and_is_told():
     assert found.parts[1].zero_everywhere
     assert "y is not reached: no gradient, which counts as zero" in found.parts[1].notes
     assert check(lambda x, y: x * 2 + y.detach(), point()).parts[1].verdict == "fail"
+
+
+def test_an_output_that_is_cut_off_is_not_judged_and_that_is_told():
+    found = check(lambda x: {"loss": x.sin(), "log": x.cos().detach(), "best": x.argmax()}, drawn(3))
+    assert found.passed
+    assert found.notes == ("not judged, since no gradient flows from it: output ['log']",)
 
 
 def test_nested_inputs_have_their_paths_as_names():

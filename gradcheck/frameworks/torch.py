@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -107,7 +107,7 @@ def check(
         call.place(dtype, device)
         target = call.pullable(wrt)
         call.refuse_chance()
-        found = judged(target, seed=seed, linear_in=linear_in, finer=finer, options=options)
+        found = call.noted(judged(target, seed=seed, linear_in=linear_in, finer=finer, options=options))
         if order == 1 or not found.passed:
             return found
         second = call.differentiated(target, seed)
@@ -130,6 +130,7 @@ class _Call:
     dtypes: tuple[Any, ...] = ()
     points: tuple[Array, ...] = ()
     cloned: bool = False
+    detached: set[str] = field(default_factory=set)
     started: Any = None
 
     @property
@@ -296,7 +297,15 @@ class _Call:
                     raise
                 self.cloned = True
                 return self.run(arrays)
+        self.detached |= {path for path, out in answer if out.is_floating_point() and not out.requires_grad}
         return made, [(path, out) for path, out in answer if out.requires_grad]
+
+    def noted(self, found: Check) -> Check:
+        """The check with the outputs that are cut off from all that is judged, of which it says nothing."""
+        if not self.detached:
+            return found
+        said = f"not judged, since no gradient flows from it: output {', '.join(sorted(self.detached))}"
+        return replace(found, notes=(*found.notes, said))
 
     def forward(self, *arrays: Array) -> Named:
         """The values of the outputs that have a derivative."""
