@@ -1,0 +1,177 @@
+"""A check beside torch's fast mode: the same layer, run by torch for both, in float64 on one thread."""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+#: Patterns, maps in, maps out, side and kernel of tanh(conv2d(x, k) + b), and the repetitions that are timed.
+SIZES = {"1,840": (1, 4, 3, 19, 6, 15), "18,000": (2, 3, 4, 54, 5, 7), "275,000": (4, 4, 8, 131, 5, 3)}
+
+CHECKERS = ("torch, fast", "gradcheck", "gradcheck, conduct=False")
+
+FAULTS = ("right", "transposed kernel gradient")
+
+
+@dataclass(frozen=True)
+class Time:
+    """What one check of one layer took: median seconds, calls of f and of its backward pass, peak memory in MiB."""
+
+    checker: str
+    size: str
+    fault: str
+    elements: int
+    verdict: str
+    seconds: float
+    forward: int
+    backward: int
+    memory: float
+
+
+@dataclass
+class Layer:
+    """tanh(conv2d(x, k) + b) with its pullback by torch's own backward pass, spoilt if asked."""
+
+    size: tuple[int, ...]
+    fault: str
+    forward: int = 0
+    backward: int = 0
+
+    def __post_init__(self) -> None:
+        import torch
+
+        torch.set_num_threads(1)
+        patterns, ins, outs, side, kernel, _ = self.size
+        draw = torch.Generator().manual_seed(0)
+        shapes = (patterns, ins, side, side), (outs, ins, kernel, kernel), (outs,)
+        self.inputs = tuple(torch.randn(shape, dtype=torch.float64, generator=draw) for shape in shapes)
+
+    def output(self, x: Any, k: Any, b: Any) -> Any:
+        import torch
+
+        self.forward += 1
+        return torch.tanh(torch.nn.functional.conv2d(x, k, b))
+
+    def gradients(self, cotangent: Any, x: Any, k: Any, b: Any, y: Any) -> tuple[Any, ...]:
+        import torch
+
+        self.backward += 1
+        d = cotangent * (1 - y * y)
+        dx = torch.nn.grad.conv2d_input(x.shape, k, d)
+        dk = torch.nn.grad.conv2d_weight(x, k.shape, d)
+        if self.fault != "right":
+            dk = dk.transpose(-1, -2).contiguous()
+        return dx, dk, d.sum(dim=(0, 2, 3))
+
+
+def by_torch(layer: Layer) -> Callable[[], str]:
+    import torch
+    from torch.autograd.gradcheck import gradcheck
+
+    class Wrapped(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *inputs: Any) -> Any:
+            output = layer.output(*inputs)
+            ctx.save_for_backward(*inputs, output)
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, cotangent: Any) -> Any:
+            return layer.gradients(cotangent, *ctx.saved_tensors)
+
+    inputs = tuple(x.requires_grad_() for x in layer.inputs)
+    return lambda: (
+        "pass" if gradcheck(Wrapped.apply, inputs, fast_mode=True, raise_exception=False) else "fail"
+    )
+
+
+def by_gradcheck(layer: Layer, **options: Any) -> Callable[[], str]:
+    import numpy as np
+    import torch
+
+    from gradcheck import check_vjp
+
+    def f(*inputs: Any) -> Any:
+        with torch.no_grad():
+            return layer.output(*map(torch.from_numpy, inputs)).numpy()
+
+    def vjp(cotangent: Any, *inputs: Any) -> Any:
+        # torch takes no negative strides, nor read-only memory without a warning
+        c, *given = (torch.from_numpy(np.array(each, order="C")) for each in (cotangent, *inputs))
+        with torch.no_grad():
+            y = torch.tanh(torch.nn.functional.conv2d(*given))
+            return tuple(g.numpy() for g in layer.gradients(c, *given, y))
+
+    inputs = tuple(x.numpy() for x in layer.inputs)
+    return lambda: str(check_vjp(f, vjp, inputs, **options).verdict)
+
+
+def measured(checker: str, size: str, fault: str) -> Time:
+    """One check, timed; the first run is the one whose memory counts, and is not timed."""
+    layer = Layer(SIZES[size], fault)
+    check = (
+        by_torch(layer)
+        if checker.startswith("torch")
+        else by_gradcheck(layer, **({"conduct": False} if "conduct" in checker else {}))
+    )
+    layer.output(*[x.detach() for x in layer.inputs])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    layer.forward = layer.backward = 0
+    verdict, forward, backward = check(), layer.forward, layer.backward
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    seconds = []
+    for _ in range(SIZES[size][-1]):
+        start = time.perf_counter()
+        check()
+        seconds.append(time.perf_counter() - start)
+    elements = sum(x.numel() for x in layer.inputs)
+    return Time(checker, size, fault, elements, verdict, statistics.median(seconds), forward, backward, memory)
+
+
+def report() -> str:
+    """The table: each checker in a process of its own, one after another."""
+    lines = [
+        "| inputs | gradient | checker | verdict | calls of f | of its vjp | seconds | beside torch | memory | beside torch |",
+        "| ---: | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for size in SIZES:
+        for fault in FAULTS:
+            times = [apart(checker, size, fault) for checker in CHECKERS]
+            lines += [line(each, times[0]) for each in times]
+    return "\n".join(lines)
+
+
+def line(each: Time, base: Time) -> str:
+    more = each.memory / base.memory if base.memory >= 1 else float("nan")
+    cells = (
+        f"{each.elements:,}",
+        each.fault,
+        each.checker,
+        each.verdict,
+        f"{each.forward}",
+        f"{each.backward}",
+        f"{each.seconds:.4f}",
+        f"{each.seconds / base.seconds:.1f}×",
+        f"{each.memory:.0f} MiB",
+        f"{more:.1f}×" if more == more else "–",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def apart(checker: str, size: str, fault: str) -> Time:
+    command = [sys.executable, "-m", "benchmarks.arena.speed", checker, size, fault]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Time(**json.loads(done.stdout.splitlines()[-1]))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    print(json.dumps(asdict(measured(*sys.argv[1:]))))
