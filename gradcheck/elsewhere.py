@@ -6,7 +6,7 @@ A vjp that answers from what an earlier call left behind, or that knows the poin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def astray(
     Parameters
     ----------
     claimed : callable
-        claimed(point) -> the gradient that is claimed there, None for none.
+        claimed(point) -> the gradient that is claimed there, flat; None for none.
     steps : Steps
         Of the line that was sampled.
     found : (Estimate, int)
@@ -49,7 +49,7 @@ def astray(
         return ""
     slope = np.polynomial.chebyshev.chebder(np.array(estimate.coefficients))
     measured = float(np.polynomial.chebyshev.chebval(place, slope)) / estimate.step
-    products = (gradient.astype(np.float64) * steps.taken(exponent)).ravel()
+    products = gradient.astype(np.float64) * steps.taken(exponent).ravel()
     rounding = float(finfo(gradient.dtype).eps) * float(np.abs(products).sum())
     apart = abs(float(products.sum()) - measured)
     if apart <= GENEROUS * (allowed + rounding):
@@ -61,13 +61,18 @@ def astray(
     )
 
 
-def asked(vjp: Callable[..., Any], cotangent: Array, inputs: tuple[Array, ...], i: int) -> Array | None:
-    """The gradient of input `i` from one call with copies; None where it raises or is none."""
+def asked(
+    vjp: Callable[..., Any], cotangent: Array, inputs: tuple[Array, ...], some: Iterable[int]
+) -> Array | None:
+    """The gradients of some inputs, flat, from one call with copies; None where it raises or one is none."""
     try:
         with np.errstate(all="ignore"):
             answer = vjp(cotangent.copy(), *[x.copy() for x in inputs])
-        gradient = np.asarray(answer[i] if isinstance(answer, tuple | list) else answer)
+        listed = answer if isinstance(answer, tuple | list) and len(inputs) == len(answer) else (answer,)
+        gradients = [np.asarray(listed[i]) for i in some]
     except Exception:  # beside the inputs there may be no gradient
         return None
-    usable = gradient.shape == inputs[i].shape and np.isfinite(gradient).all()
-    return gradient if usable else None
+    if any(g.shape != inputs[i].shape for g, i in zip(gradients, some, strict=True)):
+        return None
+    flat = np.concatenate([g.ravel() for g in gradients])
+    return flat if np.isfinite(flat).all() else None

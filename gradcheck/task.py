@@ -17,6 +17,7 @@ from gradcheck.directions import gaussian
 from gradcheck.elsewhere import asked, astray
 from gradcheck.estimate import Array
 from gradcheck.exhibiting import Exhibition
+from gradcheck.joint import JointTrial, Shown, agreed, joined, places
 from gradcheck.number import finfo
 from gradcheck.probes import exact
 from gradcheck.surroundings import calls_of, disturbed, settled, surroundings
@@ -58,6 +59,7 @@ class Task:
     suspects: Suspects | None = None
     locate: int | None = None
     explain: bool = True
+    joint: dict[int, Shown] = field(default_factory=dict)
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
         """Form and conduct first, then every input by itself; the gravest of their verdicts.
@@ -94,10 +96,12 @@ class Task:
         faults = [f for f in own + list(seen.faults) if conduct or f.kind in ("form", "finite", "mutation")]
         claims = self.claims(seen, cotangents)
         self.claimed = {n: c for n, c in zip(self.names, claims, strict=True) if c is not None}
+        chosen = [i for i in range(len(claims)) if self.only is None or i in self.only]
+        numeric = [i for i in chosen if not (i in linear_in and self.method == "auto")]
+        self.joint = self.jointly([i for i in numeric if claims[i] is not None], claims, centre, cotangents)
         parts = tuple(
-            self.part(i, claim, centre, cotangents, i in linear_in, [f for f in faults if f.input == i])
-            for i, claim in enumerate(claims)
-            if self.only is None or i in self.only
+            self.part(i, claims[i], centre, cotangents, i in linear_in, [f for f in faults if f.input == i])
+            for i in chosen
         )
         late = self.written(kept, "f or its vjp, at a later call,")
         return self.whole(
@@ -133,6 +137,51 @@ class Task:
             stack = np.stack([np.asarray(a[i], dtype=np.float64) for a in answers])
             claims.append(Claim(stack, _spread_rounding(stack, rounding, cotangents)))
         return claims
+
+    def jointly(
+        self, some: list[int], claims: list[Claim | None], centre: Array, cotangents: Array
+    ) -> dict[int, Shown]:
+        """What one line through several inputs shows of those that agree; the others are probed one by one."""
+        held = {i: claim for i in some if (claim := claims[i]) is not None and claim.norm(0) > 0}
+        dtypes = {self.inputs[i].dtype for i in held} | {centre.dtype}
+        if (
+            len(held) < 2
+            or self.method not in ("auto", "spectral")
+            or dtypes != {np.dtype(np.float64)}
+            or self.finer
+        ):
+            return {}  # in fewer digits than float64 has, the shares of several inputs are too coarse
+
+        parts = places([self.inputs[i] for i in held])
+
+        def apart(flat: Array) -> tuple[Array, ...]:
+            inputs = list(self.inputs)
+            for i, part in zip(held, parts, strict=True):
+                inputs[i] = flat[part].reshape(inputs[i].shape)
+            return tuple(inputs)
+
+        trial = JointTrial(
+            lambda flat: self.f(*apart(flat)),
+            np.concatenate([self.inputs[i].ravel() for i in held]),
+            cotangents,
+            LABELS,
+            joined(list(held.values())),
+            centre,
+            self.rng(3),
+            aim=self.aim,
+            method=self.method,
+            parts=parts,
+        )
+        found = agreed(trial, self.directions, self.aim or self.wanted or trial.wanted())
+        told = {i: shown for i, shown in zip(held, found, strict=True) if shown is not None}
+        if not told or trial.looked is None:
+            return {}
+
+        def claimed(flat: Array) -> Array | None:
+            return asked(self.vjp, cotangents[0], apart(flat), tuple(held))
+
+        wrong = astray(claimed, *trial.looked, trial.rounds[0][0].allowed)
+        return {} if wrong else told
 
     def part(
         self,
@@ -214,6 +263,10 @@ class Task:
         directions: int | None = None,
     ) -> Check:
         """Evidence from a numeric derivative along random directions."""
+        if i in self.joint and directions is None:
+            shown = self.joint[i]
+            agrees = f"agrees to a relative {shown.resolution:.0e}"
+            return replace(blank, verdict=Verdict.PASS, reason=agrees, **vars(shown))
         inputs, coarse = self.inputs, None
         if self.finer is not None:
             inputs, coarse = tuple(x.astype(self.finer) for x in inputs), self.inputs[i].dtype
@@ -271,7 +324,7 @@ class Task:
             nonlocal calls
             inputs = (*self.inputs[:i], x, *self.inputs[i + 1 :])
             gradient, calls = calls_of(
-                self.f.function, lambda: asked(self.vjp, trial.cotangents[0], inputs, i)
+                self.f.function, lambda: asked(self.vjp, trial.cotangents[0], inputs, (i,))
             )
             return gradient
 

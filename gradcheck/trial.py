@@ -83,7 +83,8 @@ class Trial:
 
     `rounds` grows with every direction, `aim` is the resolution that was asked for, `step` is the half length
     that served last, `refusal` says why there is no complex step, `claimed_in` is the dtype of a claim that is
-    coarser than the function, `looked` where the first direction's samples lie and what they said.
+    coarser than the function, `looked` where the first direction's samples lie and what they said,
+    `asked` the last direction.
     """
 
     function: Callable[[Array], Array]
@@ -103,6 +104,7 @@ class Trial:
     refusal: str = ""
     claimed_in: np.dtype[Any] | None = None
     looked: tuple[Steps, tuple[Estimate, int]] | None = None
+    asked: Array = field(default_factory=lambda: np.zeros(0))
 
     def run(self, directions: int, budget: int) -> None:
         """Probe along `directions` directions; one more where a small difference wants a second opinion."""
@@ -127,11 +129,14 @@ class Trial:
 
     def probe(self, budget: int) -> int:
         """Compare along one more Gaussian direction; the calls that it cost."""
-        direction = self.direction()
-        line = FieldLine(self.function, self.point, direction, self.cotangents, centre=self.centre)
+        line = self.line(self.direction())
+        self.asked = line.direction
         answers = self.sampled(line, budget)
         self.looked = self.looked or (line.steps, answers[0])
-        taken = [line.steps.taken(e) for _, e in answers]
+        steps = {
+            e: line.steps.taken(e) for e in {e for _, e in answers}
+        }  # one array where channels share a segment
+        taken = [steps[e] for _, e in answers]
         comparisons = [self.compare(m, e, taken[m]) for m, (e, _) in enumerate(answers)]
         if self.wants_complex(comparisons, budget - line.evaluations):
             taken, comparisons = self.by_complex_step(line, answers, taken, comparisons)
@@ -141,6 +146,10 @@ class Trial:
         self.step = main.step if main.step > 0 else self.step
         self.evaluations += line.evaluations
         return line.evaluations
+
+    def line(self, direction: Array) -> FieldLine:
+        """The line along a direction."""
+        return FieldLine(self.function, self.point, direction, self.cotangents, centre=self.centre)
 
     def sampled(self, line: FieldLine, budget: int) -> list[tuple[Estimate, int]]:
         """Estimates from samples at real points, and the exponents of their segments."""
@@ -202,7 +211,7 @@ class Trial:
         """The claim along the direction that was really taken, beside what was measured."""
         analytic, rounding = self.claim.along(taken, channel)
         length = float(np.linalg.norm(taken.ravel())) / math.sqrt(taken.size)
-        scale = self.claim.norm(channel) * length
+        scale = self.scale_along(channel, taken)
         if self.vanishes(channel):
             # nothing is no scale: the gradient of a function that varies by its own size is one
             scale = max(scale, self.natural(channel) * length)
@@ -210,6 +219,10 @@ class Trial:
                 # and so is what the function does along this very direction
                 scale = max(scale, sum(abs(c) for c in estimate.coefficients[1:]) / estimate.step)
         return Comparison(analytic, rounding, estimate, scale, self.labels[channel])
+
+    def scale_along(self, channel: int, taken: Array) -> float:
+        """What an error as large as the gradient would show along the direction taken."""
+        return self.claim.norm(channel) * float(np.linalg.norm(taken.ravel())) / math.sqrt(taken.size)
 
     def size(self) -> float:
         """Typical size of the point's elements, to which a step is measured; 1 at the origin."""

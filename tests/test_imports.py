@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 HOUSE = (
     "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
     "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "surroundings", "conduct", "elsewhere",
-    "properties", "blame",
-    "trial", "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
+    "properties", "blame", "trial", "joint",
+    "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
     "rates", "stepped", "missteps", "step",
     "plain", "case", "operation", "forward", "built_in", "hosting", "importing", "implementation", "translation",
     "environment",

@@ -23,12 +23,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 0 where gradcheck let nothing through and raised no false alarm."""
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks.arena", description=__doc__)
     parser.add_argument("--dtype", choices=("float64", "float32"), action="append", help="default: both")
-    parser.add_argument("--checker", choices=[c.name for c in CONTESTANTS], action="append", help="default: all")
+    parser.add_argument(
+        "--checker", choices=[c.name for c in CONTESTANTS], action="append", help="default: all"
+    )
     parser.add_argument("--most", type=int, default=MOST, help="elements that an input may have")
     parser.add_argument("--every", type=int, default=EVERY, help="one in so many of the wrong gradients")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds a case; beyond it is undecided")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg")
-    parser.add_argument("--speed", action="store_true", help="time and memory of a check beside torch's fast mode")
+    parser.add_argument(
+        "--speed", action="store_true", help="time and memory of a check beside torch's fast mode"
+    )
     given = parser.parse_args(arguments)
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
     if given.speed:

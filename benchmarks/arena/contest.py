@@ -120,7 +120,9 @@ def apart(contestant: Contestant, dtype: str, most: int, every: int, limit: floa
     command = [sys.executable, "-m", __spec__.name, contestant.name, dtype, str(most), str(every), str(limit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"arena: {contestant.name} did not finish\n  {done.stderr.strip().splitlines()[-1:]}")
+        raise RuntimeError(
+            f"arena: {contestant.name} did not finish\n  {done.stderr.strip().splitlines()[-1:]}"
+        )
     return Row(**json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -136,7 +136,9 @@ CONTESTANTS = (
     Contestant("torch, slow", "gradcheck(f, inputs)", "torch", lambda: by_torch(fast=False), True),
     Contestant("torch, fast", "gradcheck(f, inputs, fast_mode=True)", "torch", lambda: by_torch(fast=True)),
     Contestant("jax", 'check_grads(f, inputs, order=1, modes=["rev"])', "jax", by_jax),
-    Contestant("autograd", 'check_grads(f, argnum, modes=["rev"], order=1)(*inputs)', "autograd", by_autograd),
+    Contestant(
+        "autograd", 'check_grads(f, argnum, modes=["rev"], order=1)(*inputs)', "autograd", by_autograd
+    ),
     Contestant("scipy", f"check_grad(⟨ȳ, f⟩, gradient, x) < {SCIPY_LIMIT:g}", "scipy", by_scipy, True),
 )
 """In the order of the table."""

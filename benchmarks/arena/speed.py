@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 import statistics
 import subprocess
@@ -10,13 +11,19 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 #: Patterns, maps in, maps out, side and kernel of tanh(conv2d(x, k) + b), and the repetitions that are timed.
 SIZES = {"1,840": (1, 4, 3, 19, 6, 15), "18,000": (2, 3, 4, 54, 5, 7), "275,000": (4, 4, 8, 131, 5, 3)}
 
+#: Address space of one check in GiB, seconds that it may take with its repetitions, and after which no more are made.
+ROOM, PATIENCE, ENOUGH = 8, 60, 10.0
+
 CHECKERS = ("torch, fast", "gradcheck", "gradcheck, conduct=False")
+
+HEADS = ("inputs", "gradient", "checker", "verdict", "calls of f", "of its vjp", "seconds", "beside torch", "memory",
+         "beside torch")  # fmt: skip
 
 FAULTS = ("right", "transposed kernel gradient")
 
@@ -28,7 +35,6 @@ class Time:
     checker: str
     size: str
     fault: str
-    elements: int
     verdict: str
     seconds: float
     forward: int
@@ -123,6 +129,7 @@ def measured(checker: str, size: str, fault: str) -> Time:
         else by_gradcheck(layer, **({"conduct": False} if "conduct" in checker else {}))
     )
     layer.output(*[x.detach() for x in layer.inputs])
+    resource.setrlimit(resource.RLIMIT_AS, (ROOM << 30, ROOM << 30))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     layer.forward = layer.backward = 0
     verdict, forward, backward = check(), layer.forward, layer.backward
@@ -133,15 +140,14 @@ def measured(checker: str, size: str, fault: str) -> Time:
         check()
         seconds.append(time.perf_counter() - start)
     elements = sum(x.numel() for x in layer.inputs)
-    return Time(checker, size, fault, elements, verdict, statistics.median(seconds), forward, backward, memory)
+    return Time(
+        checker, size, fault, elements, verdict, statistics.median(seconds), forward, backward, memory
+    )
 
 
 def report() -> str:
     """The table: each checker in a process of its own, one after another."""
-    lines = [
-        "| inputs | gradient | checker | verdict | calls of f | of its vjp | seconds | beside torch | memory | beside torch |",
-        "| ---: | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    lines = ["| " + " | ".join(HEADS) + " |", "| ---: | --- | --- | --- |" + " ---: |" * (len(HEADS) - 4)]
     for size in SIZES:
         for fault in FAULTS:
             times = [apart(checker, size, fault) for checker in CHECKERS]
@@ -150,25 +156,38 @@ def report() -> str:
 
 
 def line(each: Time, base: Time) -> str:
-    more = each.memory / base.memory if base.memory >= 1 else float("nan")
     cells = (
-        f"{each.elements:,}",
+        each.size,
         each.fault,
         each.checker,
         each.verdict,
         f"{each.forward}",
         f"{each.backward}",
         f"{each.seconds:.4f}",
-        f"{each.seconds / base.seconds:.1f}×",
+        beside(each.seconds, base.seconds, 0.0),
         f"{each.memory:.0f} MiB",
-        f"{more:.1f}×" if more == more else "–",
+        beside(each.memory, base.memory, 1.0),
     )
     return "| " + " | ".join(cells) + " |"
 
 
+def beside(amount: float, base: float, least: float) -> str:
+    """A ratio, where both were measured and not nothing."""
+    return f"{amount / base:.2g}×" if math.isfinite(amount) and base > least and math.isfinite(base) else "–"
+
+
 def apart(checker: str, size: str, fault: str) -> Time:
+    """One check in a process of its own; one that takes too much is told as such."""
     command = [sys.executable, "-m", "benchmarks.arena.speed", checker, size, fault]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    nothing = Time(checker, size, fault, "", math.nan, 0, 0, math.nan)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return replace(nothing, verdict=f"not done in {PATIENCE} s")
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or ["killed"]
+        full = any(word in said[0].lower() for word in ("memory", "alloc"))
+        return replace(nothing, verdict=f"out of {ROOM} GiB" if full else said[0][:60])
     return Time(**json.loads(done.stdout.splitlines()[-1]))
 
 

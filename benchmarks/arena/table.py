@@ -39,7 +39,9 @@ def plot(rows: Sequence[Row], place: Path) -> None:
     try:
         import matplotlib
     except ImportError as error:
-        raise SystemExit("arena: the plot needs matplotlib\n  pip install matplotlib, or leave out --plot") from error
+        raise SystemExit(
+            "arena: the plot needs matplotlib\n  pip install matplotlib, or leave out --plot"
+        ) from error
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
 
@@ -47,7 +49,9 @@ def plot(rows: Sequence[Row], place: Path) -> None:
     figure, axes = plt.subplots(1, len(dtypes), figsize=(5.2 * len(dtypes), 2.9), sharey=True, squeeze=False)
     for axis, dtype in zip(axes[0], dtypes, strict=True):
         bars(axis, [row for row in rows if row.dtype == dtype][::-1])
-        axis.set_title(f"{dtype}: {rows[0].wrong} wrong, {rows[0].right} right" if len(dtypes) == 1 else dtype)
+        axis.set_title(
+            f"{dtype}: {rows[0].wrong} wrong, {rows[0].right} right" if len(dtypes) == 1 else dtype
+        )
     axes[0][0].legend(loc="lower center", bbox_to_anchor=(len(dtypes) / 2, -0.42), ncols=4, frameon=False)
     figure.savefig(place, bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
@@ -66,6 +70,8 @@ def bars(axis: object, rows: Sequence[Row]) -> None:
         axis.barh(places, [100 * v for v in values], 0.5, left=left, color=colour, label=name)  # type: ignore[attr-defined]
         left = [a + 100 * b for a, b in zip(left, values, strict=True)]
     alarms = [100 * row.false_alarms / max(row.right, 1) for row in rows]
-    axis.barh([p - 0.36 for p in places], alarms, 0.16, color="#e08e0b", label="false alarms, of the right ones")  # type: ignore[attr-defined]
+    axis.barh(
+        [p - 0.36 for p in places], alarms, 0.16, color="#e08e0b", label="false alarms, of the right ones"
+    )  # type: ignore[attr-defined]
     axis.set_yticks(list(places), [row.contestant for row in rows])  # type: ignore[attr-defined]
     axis.set_xlabel("per cent")  # type: ignore[attr-defined]

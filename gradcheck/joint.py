@@ -1,0 +1,133 @@
+"""All inputs along one line: as many calls for them together as for one of them by itself.
+
+A direction through every input at once shows the sum of what they contribute, ⟨g₁, v₁⟩ + ⟨g₂, v₂⟩ + …. Where that
+sum agrees, each of them does, up to what its own share could have shown; so steps are made such that the shares are
+equal, and an input whose share is too small to tell is looked at by itself. Where the sum differs, each of them is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradcheck.directions import gaussian
+from gradcheck.estimate import Array
+from gradcheck.probes.field import FieldLine
+from gradcheck.trial import RESERVE, Claim, Trial
+from gradcheck.verdict import Budget, Comparison, Verdict, budget_of, decide
+
+#: Calls that the inputs may cost together before each is looked at by itself: what a smooth function takes.
+CALLS = 40
+
+#: Least contribution, beside the largest, that the others are made as small as: below it an input is not in reach.
+LEAST_SHARE = 2.0**-10
+
+
+@dataclass
+class JointLine(FieldLine):
+    """A line through several inputs, stored one after another; `parts` are their places."""
+
+    parts: Sequence[slice] = ()
+
+    def scale(self) -> float:
+        """Length of t over which the slowest of the inputs moves by its own size: it bounds what rounding hides."""
+        lengths = [_rms(self.point[p]) / v for p in self.parts if (v := _rms(self.direction[p])) > 0]
+        return max((length for length in lengths if length > 0), default=1.0)
+
+
+@dataclass
+class JointTrial(Trial):
+    """A trial of several inputs; `point` and claims hold them one after another, flat."""
+
+    parts: Sequence[slice] = ()
+    shares: list[Array] = field(default_factory=list)
+
+    def line(self, direction: Array) -> FieldLine:
+        """The line through all of them."""
+        return JointLine(
+            self.function, self.point, direction, self.cotangents, centre=self.centre, parts=self.parts
+        )
+
+    def direction(self) -> Array:
+        """Gaussian; for each input so long that none contributes more than the least, nor moves by more than itself."""
+        drawn = gaussian(self.point.shape, self.rng)
+        sizes = [_rms(self.point[p]) or 1.0 for p in self.parts]
+        would = np.array([self.norm_of(p, 0) * s for p, s in zip(self.parts, sizes, strict=True)])
+        least = max(would.min(), LEAST_SHARE * would.max())
+        for p, size, contributes in zip(self.parts, sizes, would, strict=True):
+            drawn[p] *= size * min(least / contributes, 1.0)
+        return drawn
+
+    def norm_of(self, part: slice, channel: int) -> float:
+        """‖g‖ of one input."""
+        return float(np.linalg.norm(self.claim.gradients[channel][part]))
+
+    def scale_of(self, part: slice, channel: int, taken: Array) -> float:
+        """What an error as large as one input's gradient would show along the direction taken."""
+        return self.norm_of(part, channel) * _rms(taken[part])
+
+    def scale_along(self, channel: int, taken: Array) -> float:
+        """The largest of the inputs'; each has its own in `of`."""
+        return max(self.scale_of(p, channel, taken) for p in self.parts)
+
+    def goals(self, length: float) -> Array:
+        """A share of what the least of them contributes, of those that are in reach."""
+        contributed = [self.scale_of(p, 0, self.asked) for p in self.parts]
+        least = max(min(contributed), LEAST_SHARE * max(contributed))
+        return np.array([self.share() * least] + [math.inf] * (len(self.cotangents) - 1))
+
+    def of(self, part: slice) -> list[Comparison]:
+        """One input's comparisons under the dense cotangent, on the scale of that input."""
+        return [
+            replace(comparisons[0], scale=self.scale_of(part, 0, taken[0]))
+            for taken, comparisons in zip(self.taken, self.rounds, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a joint trial shows of one input: see `gradcheck.verdict.Check`."""
+
+    resolution: float
+    miss_probability: float
+    evidence: str
+    budget: Budget
+    evaluations: int
+
+
+def agreed(trial: JointTrial, directions: int, wanted: float) -> list[Shown | None]:
+    """For each input what the trial shows of it; None for one that has to be looked at by itself."""
+    trial.run(directions, CALLS + RESERVE)
+    if trial.differing or decide(trial.rounds, wanted)[0] is not Verdict.PASS:
+        return [None] * len(trial.parts)
+    calls = -(-trial.evaluations // len(trial.parts))
+    shown: list[Shown | None] = []
+    for part in trial.parts:
+        own = trial.of(part)
+        resolution = min(c.resolution for c in own)
+        missed = math.prod(c.escapes(2 * wanted) for c in own)
+        told = Shown(resolution, missed, trial.evidence(), budget_of([[c] for c in own]), calls)
+        shown.append(told if resolution <= wanted else None)
+    return shown
+
+
+def joined(claims: Sequence[Claim]) -> Claim:
+    """Several claims as one, flat."""
+    count = len(claims[0].gradients)
+    return Claim(
+        np.concatenate([c.gradients.reshape(count, -1) for c in claims], axis=1),
+        np.concatenate([c.rounding.reshape(count, -1) for c in claims], axis=1),
+    )
+
+
+def places(inputs: Sequence[Array]) -> list[slice]:
+    """Where each input lies when they are stored one after another."""
+    ends = np.cumsum([x.size for x in inputs])
+    return [slice(int(end - x.size), int(end)) for end, x in zip(ends, inputs, strict=True)]
+
+
+def _rms(array: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
