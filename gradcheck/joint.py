@@ -19,8 +19,8 @@ from gradcheck.probes.field import FieldLine
 from gradcheck.trial import RESERVE, Claim, Trial
 from gradcheck.verdict import Budget, Comparison, Verdict, budget_of, decide
 
-#: Calls that the inputs may cost together before each is looked at by itself: what a smooth function takes.
-CALLS = 40
+#: Calls that the inputs may cost together before each is looked at by itself: two directions of a smooth function.
+CALLS = 56
 
 #: Least contribution, beside the largest, that the others are made as small as: below it an input is not in reach.
 LEAST_SHARE = 2.0**-10

@@ -112,7 +112,7 @@ class Trial:
         for k in range(directions):
             share = left * FIRST_SHARE if k == 0 and directions > 1 else left
             left -= self.probe(int(share))
-            if self.blatant or left < LEAST:
+            if self.blatant or self.lost or left < LEAST:
                 break
         if self.differing == 1 and not self.blatant:
             self.probe(max(left, LEAST))
@@ -121,6 +121,11 @@ class Trial:
     def blatant(self) -> bool:
         """Whether a difference needs no second opinion."""
         return any(c.excess > BLATANT for comparisons in self.rounds for c in comparisons)
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing was found along the first direction: more of the kind would cost as much for as little."""
+        return len(self.rounds) == 1 and math.isinf(self.rounds[0][0].estimate.bound)
 
     @property
     def differing(self) -> int:

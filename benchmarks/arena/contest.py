@@ -49,9 +49,8 @@ class Row:
 
 def chosen(dtype: str, most: int, every: int, seed: int = 0) -> Iterator[Case]:
     """Every right case of up to `most` elements an input, and one in `every` of the wrong ones."""
-    small = (c for c in cases(dtype, seed) if max(x.size for x in c.inputs) <= most)
     place = 0
-    for case in small:
+    for case in cases(dtype, seed, most):
         if not case.wrong:
             yield case
             continue

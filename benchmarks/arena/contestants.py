@@ -17,8 +17,9 @@ import numpy as np
 from benchmarks.battery.case import Array, Case
 from benchmarks.battery.judges import Judge, Judgement, by_autograd, by_gradcheck
 
-#: What SciPy's own test of `check_grad` asks of the number that it returns (7 decimals); its documentation names none.
-SCIPY_LIMIT = 1.5e-7
+#: Share of the gradient's norm that SciPy's number may be for a pass. Its documentation names none; forward differences
+#: at its step of 1.5e-8 are good to about that in float64, and the norm is over all elements.
+SCIPY_SHARE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,9 @@ def by_scipy() -> Judge:
             cotangent = weights.astype(case.inputs[0].dtype)
             return np.concatenate([g.ravel() for g in case.vjp(cotangent, *parts(flat))]).astype(np.float64)
 
-        error = check_grad(phi, gradient, np.concatenate([x.ravel() for x in case.inputs]))
-        return Judgement("pass" if error < SCIPY_LIMIT else "fail", f"{error:.1e}")
+        point = np.concatenate([x.ravel() for x in case.inputs])
+        error, size = check_grad(phi, gradient, point), float(np.linalg.norm(gradient(point)))
+        return Judgement("pass" if error <= SCIPY_SHARE * size else "fail", f"{error:.1e} of {size:.1e}")
 
     return judge
 
@@ -139,6 +141,6 @@ CONTESTANTS = (
     Contestant(
         "autograd", 'check_grads(f, argnum, modes=["rev"], order=1)(*inputs)', "autograd", by_autograd
     ),
-    Contestant("scipy", f"check_grad(⟨ȳ, f⟩, gradient, x) < {SCIPY_LIMIT:g}", "scipy", by_scipy, True),
+    Contestant("scipy", f"check_grad(⟨ȳ, f⟩, g, x) <= {SCIPY_SHARE:g} ‖g(x)‖", "scipy", by_scipy, True),
 )
 """In the order of the table."""
