@@ -342,7 +342,7 @@ class Task:
         return masked.looks(trial, claimed, LOOKS, budget)
 
     def seen(self, trial: Trial, found: list[masked.Look], told: Check, wanted: float) -> Check | None:
-        """A failure that looks show, or a pass if they can have missed and left out little enough; else None."""
+        """A failure that looks show, or a pass if they left nothing out and can have missed little; or None."""
         rounds = [look.comparisons for look in found]
         if not rounds:
             return None
@@ -355,10 +355,11 @@ class Task:
                 told, verdict=Verdict.FAIL, reason=reason, worst=_worst(worst), resolution=resolution
             )
         missed = math.prod(r[0].escapes(2 * wanted) for r in rounds)
-        blind, settled_by = masked.blind(found), not trial.differing or masked.outvoted(trial, found)
-        if verdict is not Verdict.PASS or missed > MISSED or blind > masked.BLIND or not settled_by:
+        # what bent or jumped along one direction is at the point: it is no less there for not showing along others
+        smooth = masked.blind(found) == 0 and all(math.isfinite(r[0].estimate.bound) for r in trial.rounds)
+        settled_by = not trial.differing or masked.outvoted(trial, found)
+        if verdict is not Verdict.PASS or missed > MISSED or not smooth or not settled_by:
             return None
-        noted = f"{blind:.2%} of the outputs bend near the point in every direction: they were left out"
         return replace(
             told,
             verdict=Verdict.PASS,
@@ -367,7 +368,6 @@ class Task:
             resolution=resolution_of(rounds),
             miss_probability=missed,
             worst=None,
-            notes=told.notes + (noted,) * (blind > 0),
         )
 
     def elsewhere(self, trial: Trial, passed: Check, i: int) -> Check:

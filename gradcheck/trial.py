@@ -37,6 +37,9 @@ SHORT = 0.5
 #: Calls that the shortest look along a direction takes, beside the centre.
 LEAST = 8
 
+#: Unit below which a dtype has so many digits that another direction may be read where one was not.
+FINE = 1e-10
+
 #: Evaluations that the first direction may use of what is not kept back.
 FIRST_SHARE = 0.7
 
@@ -124,8 +127,9 @@ class Trial:
 
     @property
     def lost(self) -> bool:
-        """Whether nothing was found along the first direction: more of the kind would cost as much for as little."""
-        return len(self.rounds) == 1 and math.isinf(self.rounds[0][0].estimate.bound)
+        """Whether nothing was found along the first direction, in few digits: more of the kind would cost as much."""
+        first = self.rounds[0][0].estimate if len(self.rounds) == 1 else None
+        return first is not None and math.isinf(first.bound) and float(finfo(self.coarsest()).eps) > FINE
 
     @property
     def differing(self) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcheck import Verdict, check_vjp
-from gradcheck.masked import BLIND, Look, blind, outvoted
+from gradcheck.masked import Look, blind, outvoted
 from gradcheck.trial import Claim, Trial
 
 X = np.random.default_rng(2).standard_normal(4000).astype(np.float32)
@@ -32,12 +32,27 @@ WRONG = {
 }
 
 
-def test_a_right_relu_of_many_elements_passes_in_single_precision_and_says_what_was_left_out():
-    check = check_vjp(relu, pullback, (X,))
-    assert check.passed, str(check)
-    assert check.resolution <= 1e-4
-    assert check.miss_probability <= 1e-3
-    assert "of the outputs bend near the point in every direction: they were left out" in str(check)
+def test_a_right_relu_of_many_elements_is_not_failed_in_single_precision():
+    assert check_vjp(relu, pullback, (X,)).verdict is not Verdict.FAIL
+
+
+def test_a_jump_that_some_directions_do_not_show_is_no_pass():
+    """Σ sign(x) at 0 is 0 along every direction with as many steps up as down."""
+    zero = np.zeros(20)
+    for seed in range(3):
+        check = check_vjp(
+            lambda x: np.sum(np.sign(x) + x), lambda c, x: c * np.ones_like(x), (zero,), seed=seed
+        )
+        assert check.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_kink_at_the_point_is_no_pass_in_however_few_outputs():
+    at = X[:40].copy()
+    at[7] = 0
+    for dtype in (np.float32, np.float64):
+        check = check_vjp(np.abs, lambda c, x: c * np.sign(x), (at.astype(dtype),))
+        assert check.verdict is Verdict.INCONCLUSIVE
+        assert "a kink at the point" in str(check)
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -79,7 +94,7 @@ def test_blindness_is_what_all_directions_share():
         return Look([], np.isin(np.arange(10), places))
 
     assert blind([masked(0, 1, 2), masked(1, 5)]) == 0.1
-    assert blind([masked(0), masked(1)]) == 0 < BLIND
+    assert blind([masked(0), masked(1)]) == 0
 
 
 def trial_of(f, slope):

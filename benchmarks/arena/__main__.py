@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     invited = [c for c in CONTESTANTS if c.name in (given.checker or [c.name for c in CONTESTANTS])]
     present = [c for c in invited if not c.missing]
     for absent in sorted({c.module for c in invited} - {c.module for c in present}):
-        print(f"{absent} is not installed and takes no part: pip install {absent}", file=sys.stderr)
+        print(f"{absent} is not installed and takes no part: pip install 'gradcheck[arena]'", file=sys.stderr)
     rows = [
         apart(c, dtype, given.most, given.every, given.limit)
         for dtype in given.dtype or ("float64", "float32")

@@ -40,7 +40,7 @@ def plot(rows: Sequence[Row], place: Path) -> None:
         import matplotlib
     except ImportError as error:
         raise SystemExit(
-            "arena: the plot needs matplotlib\n  pip install matplotlib, or leave out --plot"
+            "arena: the plot needs matplotlib\n  pip install 'gradcheck[arena]', or leave out --plot"
         ) from error
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
