@@ -23,8 +23,10 @@ from gradcheck.operation import UnknownOperation, operation, operations
 from gradcheck.options import asked_for, dask_executor, isolates, run_options
 from gradcheck.report import github, terminal
 from gradcheck.report.destinations import MAKERS, Destination, DestinationError, destinations, write_all
-from gradcheck.schemas import certificate_schema
+from gradcheck.schemas import certificate_schema, vector_schema
 from gradcheck.strategies import keep_nothing
+from gradcheck.vectors import FORMATS, export, judge_answers
+from gradcheck.vectors.export import EXAMPLES as VECTORS
 
 FILE_WIDTH = 120
 """Characters a line where the output is no terminal and COLUMNS does not say: the whole table fits."""
@@ -147,6 +149,50 @@ def show(name: str) -> None:
 def schema() -> None:
     """Print the JSON Schema of certificates."""
     click.echo(certificate_schema(), nl=False)
+
+
+@main.group()
+def vectors() -> None:
+    """Test vectors for programs in any language: files out, answers in, judged."""
+
+
+@vectors.command("export")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--operation", "names", multiple=True, metavar="NAME", help="Only this operation; repeatable.")
+@click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="npz", show_default=True,
+              help="How each case is written.")  # fmt: skip
+@click.option("--examples", type=click.IntRange(min=1), default=VECTORS, show_default=True, metavar="N",
+              help="Cases for each operation.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
+              help="The same seed gives the same bytes.")  # fmt: skip
+def export_vectors(folder: Path, names: tuple[str, ...], kind: str, examples: int, seed: int) -> None:
+    """Write to FOLDER a file for each case: inputs, cotangent, and the right output and gradients with bounds."""
+    keep_nothing()
+    with _said(), _progress() as report:
+        files = export(folder, names or None, format=kind, examples=examples, seed=seed, progress=report)
+    click.echo(f"{folder}: {len(files) - 1} vectors and their list, {files[-1]}")
+
+
+@vectors.command("schema")
+def schema_of_vectors() -> None:
+    """Print the JSON Schema of vectors and answers in their JSON form."""
+    click.echo(vector_schema(), nl=False)
+
+
+@vectors.command("judge")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--answers", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Where the answers are; by default the folder answers inside.")  # fmt: skip
+@_report_options
+def judge_vectors(folder: Path, answers: Path | None, **files: Path | None) -> None:
+    """Judge the answers to the vectors in FOLDER: files of the same names, with output and gradient_NAME.
+
+    Exit status: as of certify.
+    """
+    with _said():
+        asked = destinations({f"--{name}": place for name, place in files.items()}, os.environ, operations())
+        found = judge_answers(folder, answers)
+    _written(found, asked)
 
 
 class _Plain(Console):

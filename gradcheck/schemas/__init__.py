@@ -18,3 +18,15 @@ def certificate_schema() -> str:
     {'const': 'gradcheck/certificate/1'}
     """
     return files(__name__).joinpath("certificate-1.json").read_text(encoding="utf-8")
+
+
+def vector_schema() -> str:
+    """JSON Schema (draft 2020-12) of a test vector in its JSON form, and of an answer to it, as text.
+
+    Examples
+    --------
+    >>> import json
+    >>> json.loads(vector_schema())["$id"]
+    'gradcheck/vector/1'
+    """
+    return files(__name__).joinpath("vector-1.json").read_text(encoding="utf-8")

@@ -1,0 +1,145 @@
+"""Formats: named arrays and a text of facts as bytes and back; the same arrays give the same bytes.
+
+Reading runs no code and allocates no more than the bytes that are there: files come from anybody.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcheck.estimate import Array
+from gradcheck.vectors.vector import VectorError
+
+Arrays = Mapping[str, Array]
+Facts = dict[str, Any]
+
+SCHEMA = "gradcheck/vector/1"
+_THEN = (1980, 1, 1, 0, 0, 0)
+"""The time of every member of an archive: the first that the format knows."""
+
+_HEAD = 116
+"""Bytes of description at the start of a MATLAB file, where the time is written."""
+
+
+class Format(NamedTuple):
+    """How arrays and facts become bytes, and come back."""
+
+    dump: Callable[[Arrays, Facts], bytes]
+    load: Callable[[bytes, int], tuple[dict[str, Array], Facts]]
+
+
+def _dump_npz(arrays: Arrays, facts: Facts) -> bytes:
+    out = io.BytesIO()
+    text = np.frombuffer(_text(facts).encode(), dtype=np.uint8)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in (*sorted(arrays.items()), ("facts", text)):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _THEN), member.getvalue(), zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _load_npz(data: bytes, limit: int) -> tuple[dict[str, Array], Facts]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if (size := sum(each.file_size for each in archive.infolist())) > limit:
+            raise VectorError(f"unpacks to {size} bytes, wanted at most {limit}")
+        found = {each.filename.removesuffix(".npy"): _npy(archive.read(each)) for each in archive.infolist()}
+    facts = found.pop("facts", None)
+    return found, {} if facts is None else json.loads(facts.tobytes())
+
+
+def _npy(raw: bytes) -> Array:
+    """One array; its size is compared with the bytes that are there before anything is allocated for it."""
+    stream = io.BytesIO(raw)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[np.lib.format.read_magic(stream)]
+    shape, fortran, dtype = read(stream)
+    if dtype.hasobject:
+        raise VectorError("holds pickled objects, which are not read: they would run code")
+    count = math.prod(shape)
+    if count * dtype.itemsize > len(raw) - stream.tell():
+        raise VectorError(f"is cut short: {len(raw) - stream.tell()} bytes for {count} of {dtype}")
+    flat = np.frombuffer(raw, dtype, count, stream.tell())
+    return flat.reshape(shape, order="F" if fortran else "C").copy()
+
+
+def _dump_mat(arrays: Arrays, facts: Facts) -> bytes:
+    from scipy.io import savemat
+
+    out = io.BytesIO()
+    savemat(out, {**dict(sorted(arrays.items())), "facts": _text(facts)}, oned_as="column")
+    return b"MATLAB 5.0 MAT-file, written by gradcheck".ljust(_HEAD) + out.getvalue()[_HEAD:]
+
+
+def _load_mat(data: bytes, limit: int) -> tuple[dict[str, Array], Facts]:
+    from scipy.io import loadmat
+
+    found = {name: np.asarray(each) for name, each in loadmat(io.BytesIO(data)).items() if name[:2] != "__"}
+    facts = found.pop("facts", None)
+    return found, {} if facts is None or not facts.size else json.loads(str(facts.reshape(-1)[0]))
+
+
+def _dump_json(arrays: Arrays, facts: Facts) -> bytes:
+    whole = {"schema": SCHEMA, **facts, "arrays": {name: _hex(each) for name, each in sorted(arrays.items())}}
+    return (json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _hex(array: Array) -> dict[str, Any]:
+    """Shape and elements in C order, as hexadecimal text: no reader rounds it."""
+    return {"shape": list(array.shape), "data": [float(each).hex() for each in array.ravel()]}
+
+
+def _load_json(data: bytes, limit: int) -> tuple[dict[str, Array], Facts]:
+    facts = json.loads(data)
+    if not isinstance(facts, dict) or not isinstance(facts.get("arrays"), dict):
+        raise VectorError('has no "arrays"')
+    arrays = facts.pop("arrays")
+    return {str(name): _unhexed(each) for name, each in arrays.items()}, facts
+
+
+def _unhexed(given: Any) -> Array:
+    flat = [float.fromhex(each) if isinstance(each, str) else float(each) for each in given["data"]]
+    return np.array(flat, dtype=np.float64).reshape(given["shape"])
+
+
+def _dump_safetensors(arrays: Arrays, facts: Facts) -> bytes:
+    plain = {name: np.ascontiguousarray(each).reshape(each.shape) for name, each in sorted(arrays.items())}
+    return bytes(_safetensors().save(plain, {"facts": _text(facts)}))
+
+
+def _load_safetensors(data: bytes, limit: int) -> tuple[dict[str, Array], Facts]:
+    head = json.loads(data[8 : 8 + min(int.from_bytes(data[:8], "little"), len(data))])
+    return dict(_safetensors().load(data)), json.loads(head.get("__metadata__", {}).get("facts", "{}"))
+
+
+def _safetensors() -> Any:
+    try:
+        from safetensors import numpy
+    except ImportError as error:
+        raise VectorError(
+            "vectors: the format safetensors needs a package that is not installed\n"
+            "  missing = safetensors\n  pip install 'gradcheck[safetensors]'"
+        ) from error
+    return numpy
+
+
+def _text(facts: Facts) -> str:
+    return json.dumps(facts, ensure_ascii=True)  # in the order of the call, which a reader needs
+
+
+FORMATS = {
+    "npz": Format(_dump_npz, _load_npz),
+    "mat": Format(_dump_mat, _load_mat),
+    "json": Format(_dump_json, _load_json),
+    "safetensors": Format(_dump_safetensors, _load_safetensors),
+}
+"""How vectors are written, by name."""
