@@ -20,7 +20,8 @@ from gradcheck.certify import certify as certify_target
 from gradcheck.environment import package_version
 from gradcheck.importing import TargetError
 from gradcheck.operation import UnknownOperation, operation, operations
-from gradcheck.options import asked_for, dask_executor, isolates, run_options
+from gradcheck.options import asked_for, dask_executor, isolates, isolation_options, run_options
+from gradcheck.replay import replay
 from gradcheck.report import github, terminal
 from gradcheck.report.destinations import MAKERS, Destination, DestinationError, destinations, write_all
 from gradcheck.schemas import certificate_schema, vector_schema
@@ -128,6 +129,26 @@ def report(certificate: Path, **files: Path | None) -> None:
         asked = destinations({f"--{name}": place for name, place in files.items()}, os.environ, operations())
         found = read(certificate)
     _written(found, asked)
+
+
+@main.command("replay")
+@click.argument("certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--result", "which", required=True, metavar="K", help="The row: its place in the file's results, "
+              "from 0, or operation.input.")  # fmt: skip
+@isolation_options
+def replay_row(
+    certificate: Path, which: str, isolate: bool | None, timeout: float | None, memory: int | None
+) -> None:
+    """Judge one row of a CERTIFICATE again, in the case that it shows, and print the arrays.
+
+    Exit status: as of certify, for this row.
+    """
+    with _said():
+        before = read(certificate)
+        alone = isolates(before.target != "reference", isolate, None)
+        found = replay(before, which, isolate=alone, timeout=timeout, memory=memory)
+    click.echo(str(found))
+    sys.exit(found.exit_status)
 
 
 @main.command("operations")

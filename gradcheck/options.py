@@ -64,6 +64,13 @@ def run_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
+def isolation_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Those of them that say whether and how the target is isolated."""
+    for option in reversed(_OPTIONS[:3]):
+        function = option(function)
+    return function
+
+
 def isolates(named: bool, wanted: bool | None, jobs: int | None) -> bool:
     """Whether the target gets a worker: what was named on the command line does, unless told otherwise.
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gradcheck.case import Case
+from gradcheck.estimate import Array
 from gradcheck.exhibit import Exhibit
 from gradcheck.implementation import load
 from gradcheck.importing import in_words
@@ -23,7 +27,9 @@ from gradcheck.operation import Operation
 from gradcheck.operation import operations as installed
 from gradcheck.plain import from_plain, to_plain
 from gradcheck.plan import seed_of, values_of
+from gradcheck.translation import restated, translated
 from gradcheck.verdict import Check, Verdict
+from gradcheck.witness import Witness
 
 SHRINKS = 100
 """Cases tried to make a failing one smaller."""
@@ -80,7 +86,7 @@ class Job:
     kind : str
         "outline"; "judge": one case, all rows; "show": for a row that did not pass, the smallest case found
         with the same verdict where it is wrong, and what plots show of it; "declare": whether another
-        declaration would make right the cases that failed.
+        declaration would make right the cases that failed; "replay": one row of one case, and its arrays.
     operation : str
     case : Case
     more : tuple of Case
@@ -151,6 +157,8 @@ class Session:
             return {"found": {row: to_plain(check) for row, check in found.items()}}
         if job.kind == "declare":
             return {"declared": self._declared(job.operation, (job.case, *job.more), tell)}
+        if job.kind == "replay":
+            return self._replayed(job.operation, job.case, job.row)
         assert job.known is not None
         return {"shown": shown(*self._shown(job, job.case, job.known, tell))}
 
@@ -178,6 +186,25 @@ class Session:
             explain=explain,
             tell=tell,
         )
+
+    def _replayed(self, name: str, case: Case, row: str) -> dict[str, Any]:
+        """What is said of a row, and the arrays: inputs; cotangent and gradients, or given and wanted output."""
+        operation, witness = self.catalogue[name], Witness(CERTIFYING)
+        values = values_of(self.setting.seed, operation, case)
+        check = self.found(name, case, frozenset({row}), witness).get(row)
+        arrays = dict(zip(case.shapes, values, strict=True))
+        with suppress(Exception):  # what the target raises is said by the check
+            if row == FORWARD:
+                offer = translated(self.target.offers[name], operation, tuple(case.shapes))
+                options = case.arguments()
+                wanted = restated(operation, self.target.offers[name]).forward(*values, **options)
+                arrays["wanted"] = np.asarray(wanted)
+                if offer.forward is not None:
+                    arrays["given"] = np.asarray(offer.forward(*[each.copy() for each in values], **options))
+            else:
+                arrays |= witness.arrays(lambda each: operation.row(each) == row)
+        told = {each: _told(array) for each, array in arrays.items() if array.dtype.kind in "fiub"}
+        return {"replayed": to_plain(check), "arrays": told}
 
     def _declared(self, operation: str, cases: Sequence[Case], tell: Tell) -> str | None:
         """Which other declaration would make right what fails: a wrong one is the likeliest mistake of all.
@@ -270,6 +297,10 @@ def digest_of(target: Any) -> str | None:
         return None
     sources = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
     return hashlib.sha256(b"\0".join(each.read_bytes() for each in sources)).hexdigest()
+
+
+def _told(array: Array) -> dict[str, Any]:
+    return {"shape": list(array.shape), "values": to_plain(array.astype(float).ravel())}
 
 
 def shown(case: Case, check: Check) -> dict[str, Any]:

@@ -20,7 +20,7 @@ HOUSE = (
     "plain", "case", "operation", "forward", "built_in", "hosting", "importing", "implementation", "translation",
     "environment",
     "schemas", "writing", "certificate", "tally", "training", "judge", "required",
-    "misdeclared", "strategies", "plan", "session", "ledger",
+    "misdeclared", "strategies", "plan", "witness", "session", "ledger",
     "worker", "warden", "execution", "run", "book", "certify", "replay", "report",
     "bench", "vectors", "frameworks", "adapters", "options", "cli", "pytest_plugin", "__init__", "__main__",
 )  # fmt: skip
