@@ -53,7 +53,10 @@ class Run:
             self._fill(lambda name: progress(self.done, total, name))
             done, _ = wait(self.running, return_when=FIRST_COMPLETED)
             for future in done:
-                self._take(future, self.running.pop(future))
+                job = self.running.pop(future)
+                self._take(future, job)
+                if self.running:  # where one is done at a time, the next is told of before it begins
+                    progress(self.done, total, job.operation)
             self.keep()
         progress(total, total, "")
 

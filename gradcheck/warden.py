@@ -73,6 +73,7 @@ class Warden:
     def __init__(self, setting: Setting, limits: Limits, folder: str | None = None) -> None:
         self.setting, self.limits, self.folder = setting, limits, folder
         self.line: _Line | None = None
+        self.starting: _Line | None = None
         self.closed = False
 
     def perform(self, job: Job) -> dict[str, Any]:
@@ -129,7 +130,7 @@ class Warden:
         patience = max(STARTING, self.limits.timeout)
         line = None
         try:
-            line = _Line(self.folder)
+            self.starting = line = _Line(self.folder)
             line.send((self.setting, self.limits.memory))
             said = line.receive(time.monotonic() + patience, patience)
         except (Lost, OSError) as error:
@@ -153,8 +154,9 @@ class Warden:
     def close(self) -> None:
         """The same for good: what a thread still waits for is lost."""
         self.closed = True
-        if self.line is not None:
-            self.line.kill()
+        for line in (self.line, self.starting):
+            if line is not None:
+                line.kill()
 
 
 class _Line:
@@ -163,6 +165,7 @@ class _Line:
     def __init__(self, folder: str | None) -> None:
         self.socket, theirs = socket.socketpair()
         self.pending = b""
+        self.ended = False
         with theirs:
             descriptor = theirs.fileno()
             self.process = subprocess.Popen(
@@ -221,7 +224,9 @@ class _Line:
         return ending(self.process.returncode)
 
     def kill(self) -> None:
-        """Kill the process and its children, from any thread."""
+        """Kill the process and its children, from any thread; not those of another that got its number since."""
+        if self.ended:
+            return
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -229,6 +234,7 @@ class _Line:
         """Kill, and clear up."""
         self.kill()
         self.process.wait()
+        self.ended = True
         self.socket.close()
 
 

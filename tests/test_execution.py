@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import signal
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -79,18 +78,35 @@ def test_threads_say_the_same(target, alone):
         assert timeless(certify(target, examples=EXAMPLES, executor=executor)) == timeless(alone)
 
 
-def test_processes_say_the_same_also_where_one_of_them_is_killed(target, alone):
+def test_processes_say_the_same_also_where_one_of_them_is_killed(target, alone, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADCHECK_TEST_ONCE", str(tmp_path / "killed"))
+    place = Path(target).with_name("once.py")
+    place.write_text(TARGET.replace("    forward = staticmethod(np.tanh)\n", ONCE))
     spawning = multiprocessing.get_context("spawn")
-    killed = []
-
-    def kill(done, total, name):
-        if done >= 2 and not killed:
-            killed.append(next(iter(executor._processes)))
-            os.kill(killed[0], signal.SIGKILL)
-
     with ProcessPoolExecutor(2, mp_context=spawning) as executor:
-        found = certify(target, examples=EXAMPLES, executor=executor, progress=kill)
-    assert timeless(found) == timeless(alone)
+        found = certify(str(place), examples=EXAMPLES, executor=executor)
+    assert (tmp_path / "killed").exists()
+    assert timeless(found) | {"target": target} == timeless(alone)
+
+
+ONCE = """
+    @staticmethod
+    def forward(u):
+        import os, signal
+        once = os.environ["GRADCHECK_TEST_ONCE"]
+        if not os.path.exists(once):
+            open(once, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.tanh(u)
+"""
+
+
+def test_progress_is_told_as_results_come(target):
+    told = []
+    with ThreadPoolExecutor(1) as executor:
+        certify(target, ["tanh"], examples=3, executor=executor, progress=lambda *state: told.append(state))
+    assert [done for done, *_ in told] == sorted(done for done, *_ in told)
+    assert {1, 2, 3} <= {done for done, *_ in told}
 
 
 def test_an_executor_whose_first_job_fails_is_refused(target):

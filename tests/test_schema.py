@@ -164,3 +164,13 @@ def test_a_part_that_is_not_described_is_left_to_readers_but_not_to_us(path):
 
 def test_the_schema_is_printed():
     assert CliRunner().invoke(main, ["schema"]).stdout == certificate_schema()
+
+
+def test_a_run_that_was_cut_short_validates():
+    def stop(done, total, name):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    data = json.loads(certify(WRONG, ["tanh"], examples=3, progress=stop).to_json())
+    assert data["unfinished"]["cases"]
+    STRICT.validate(data)
