@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -149,6 +150,43 @@ def replay_row(
         found = replay(before, which, isolate=alone, timeout=timeout, memory=memory)
     click.echo(str(found))
     sys.exit(found.exit_status)
+
+
+@main.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET]…")
+@click.option("--operation", "names", multiple=True, metavar="NAME", help="Only this operation; repeatable.")
+@click.option("--sizes", "text", default="lenet", show_default=True, metavar="SIZES",
+              help="small, lenet, large, or N,I,J,H,W,K: batch, maps in and out, height, width, kernel.")  # fmt: skip
+@click.option(
+    "--dtype", type=click.Choice(["float32", "float64", "both"]), default="float64", show_default=True
+)
+@click.option("--only", "wanted", multiple=True, metavar="CONTENDER", help="Race only these; repeatable.")
+@click.option(
+    "--baseline", metavar="CONTENDER", help="What ratios are of; the first that is raced by default."
+)
+@click.option("--rounds", type=click.IntRange(min=6), default=15, show_default=True, metavar="R")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
+@click.option("--clock", type=click.Choice(["wall", "cpu"]), default="wall", show_default=True,
+              help="cpu: seconds of this process alone, where others want the core too.")  # fmt: skip
+@click.option("--json", "file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write times for pytest-benchmark compare.")  # fmt: skip
+@click.option("--plot", "picture", type=click.Path(path_type=Path), metavar="FILE.svg",
+              help="Draw the times; needs the extra plot.")  # fmt: skip
+@click.option("--compare", "old", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="OLD.json",
+              help="Exit with 1 where a contender is slower than in this file.")  # fmt: skip
+def bench(targets: tuple[str, ...], names: tuple[str, ...], text: str, **asked: Any) -> None:
+    """Race TARGETs against the catalogues' own forms and the libraries installed, each certified first.
+
+    Exit status: 0 raced; 1 slower than in the file of --compare; 2 wrong call.
+    """
+    from gradcheck.bench import command  # imports what only a race needs
+
+    keep_nothing()
+    try:
+        with _said():
+            sys.exit(command.run(targets, names, text, console=_console(), **asked))
+    except (command.WrongBench, ModuleNotFoundError) as error:
+        raise WrongCall(str(error)) from error
 
 
 @main.command("operations")

@@ -9,6 +9,7 @@ from gradcheck.case import Case
 from gradcheck.operation import Convention, Input, Operation, Suspects
 from gradcheck.strategies import Draw
 from gradcheck.strategies import cases as strategy
+from reference import kernels
 from reference.catalogue import cases, conventions, networks, plain, recursions, suspects
 from reference.catalogue.statements import EQUATIONS, ERRATA, mathml
 
@@ -26,6 +27,11 @@ _FACTOR = {"n": "side of a block, from 1"}
 def operations() -> Mapping[str, Operation]:
     """Every operation of the notes by name, in the order of the notes."""
     return {each.name: each for each in (*_ACTIVATIONS, *_LAYERS)}
+
+
+def contenders() -> Mapping[str, object]:
+    """The forms of the kernels by name, the baseline first, for `gradcheck bench`."""
+    return kernels.CONTENDERS
 
 
 def _operation(

@@ -1,0 +1,129 @@
+"""Sizes: at which shapes an operation is raced, and how much work one call of it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.estimate import Array
+
+NAMED: Mapping[str, tuple[tuple[int, ...], ...]] = {
+    "small": ((1, 2, 3, 8, 8, 3),),
+    "lenet": ((1, 1, 6, 28, 28, 5), (50, 1, 6, 28, 28, 5), (1, 6, 12, 12, 12, 5), (50, 6, 12, 12, 12, 5)),
+    "large": ((1, 16, 32, 64, 64, 5), (8, 16, 32, 64, 64, 5)),
+}
+"""(N, I, J, H, W, K): batch, input maps, output maps, height, width, side of a kernel."""
+
+POOL = 2
+"""Side of a block of upsample and downsample, as in the notes' network."""
+
+OPERATIONS = ("upsample", "downsample", "convolve_valid", "convolve_full", "sigmoid", "tanh", "scaled_tanh")
+"""The operations that have sizes here, and so can be raced."""
+
+
+class SizeError(ValueError):
+    """Sizes that nobody knows, or at which an operation cannot be called."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """The shapes of one call, and its work.
+
+    Parameters
+    ----------
+    operation : str
+    shapes : mapping of str to tuple of int
+        Of the inputs, in order.
+    options : mapping
+    products : int
+        Products of two numbers that a forward takes, where it is a matrix product in disguise; else 0.
+    """
+
+    operation: str
+    shapes: Mapping[str, tuple[int, ...]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    products: int = 0
+
+    @property
+    def work(self) -> int:
+        """Products, or elements where there are none: what the time of a call grows with."""
+        return self.products or sum(map(math.prod, self.shapes.values()))
+
+    def inputs(self, dtype: str, seed: int) -> tuple[Array, ...]:
+        """Whole numbers from −4 to 4, so that right answers of a linear operation are equal to the bit."""
+        rng = np.random.default_rng([seed, 1])
+        return tuple(rng.integers(-4, 5, shape).astype(dtype) for shape in self.shapes.values())
+
+    def __str__(self) -> str:
+        shapes = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in self.shapes.items())
+        return shapes + "".join(
+            f", {name}={value}" for name, value in self.options.items() if value is not None
+        )
+
+
+def sizes(operation: str, text: str) -> tuple[Size, ...]:
+    """The sizes of an operation that a word (small, lenet, large) or numbers "N,I,J,H,W,K" stand for.
+
+    Raises
+    ------
+    SizeError
+        When the text is neither, or the operation cannot be called at these sizes.
+
+    Examples
+    --------
+    >>> [str(size) for size in sizes("convolve_valid", "1,6,12,12,12,5")]
+    ['x 1×6×12×12, k 6×12×5×5']
+    >>> str(sizes("downsample", "small")[0])
+    'x 1×2×8×8, n=2'
+    """
+    made = [_made(operation, *numbers) for numbers in _numbers(text)]
+    return tuple({str(size): size for size in made}.values())  # maps are sampled alike whatever the kernel
+
+
+def _numbers(text: str) -> tuple[tuple[int, ...], ...]:
+    if text in NAMED:
+        return NAMED[text]
+    parts = text.split(",")
+    if len(parts) != 6 or not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise SizeError(
+            f"--sizes: these are no sizes\n  sizes = {text!r}, wanted one of {', '.join(NAMED)}, or N,I,J,H,W,K\n"
+            "  six whole numbers of at least 1: batch, input maps, output maps, height, width, side of a kernel"
+        )
+    return (tuple(map(int, parts)),)
+
+
+def _made(operation: str, n: int, i: int, j: int, h: int, w: int, k: int) -> Size:
+    if operation not in OPERATIONS:
+        raise SizeError(
+            f"bench: {operation} has no sizes to be raced at\n  operation = {operation!r}, "
+            f"wanted one of {', '.join(OPERATIONS)}\n  the others are made of these"
+        )
+    if operation.startswith("convolve"):
+        return _convolution(operation, (n, i, h, w), (i, j, k, k))
+    if operation == "downsample":
+        if h % POOL or w % POOL:
+            raise SizeError(
+                f"--sizes: blocks do not fit\n  height, width = {h}, {w}, wanted multiples of {POOL}\n"
+                f"  height mod {POOL} = {h % POOL}, width mod {POOL} = {w % POOL}, but must be 0"
+            )
+        return Size(operation, {"x": (n, i, h, w)}, {"n": POOL})
+    if operation == "upsample":
+        return Size(operation, {"x": (n, i, h, w)}, {"n": POOL})
+    return Size(operation, {"u": (n, i, h, w)})
+
+
+def _convolution(operation: str, x: tuple[int, ...], k: tuple[int, ...]) -> Size:
+    down, across = x[2] - k[2] + 1, x[3] - k[3] + 1
+    if down < 1 or across < 1:
+        raise SizeError(
+            f"--sizes: kernels exceed the maps\n  height, width, kernel = {x[2]}, {x[3]}, {k[2]}\n"
+            f"  height - kernel + 1 = {down}, width - kernel + 1 = {across}, but must be at least 1"
+        )
+    products = x[0] * math.prod(k) * down * across
+    if operation == "convolve_valid":
+        return Size(operation, {"x": x, "k": k}, {"connections": None}, products)
+    return Size(operation, {"d": (x[0], k[1], down, across), "k": k}, {"connections": None}, products)
