@@ -22,7 +22,7 @@ HOUSE = (
     "schemas", "writing", "certificate", "tally", "training", "judge", "required",
     "misdeclared", "strategies", "plan", "witness", "session", "ledger",
     "worker", "warden", "execution", "run", "book", "certify", "replay", "report",
-    "bench", "vectors", "frameworks", "adapters", "options", "cli", "pytest_plugin", "__init__", "__main__",
+    "vectors", "frameworks", "adapters", "bench", "options", "cli", "pytest_plugin", "__init__", "__main__",
 )  # fmt: skip
 """A module of gradcheck imports only what stands before it; a folder stands as one, free inside.
 

@@ -12,14 +12,21 @@ import scipy.fft
 
 from reference._validate import Array, rot180
 
-DIRECT = (0.05, 0.4)
-"""Nanoseconds for a product of `_shifted`, with many maps and, more, for each of a product's fewer rows."""
+DIRECT = (0.047, 0.8)
+"""Nanoseconds for a product of `_shifted`: with many rows in a matrix product, and what fewer rows cost more, over
+their number cubed: one row is no matrix product but a sum of scaled vectors."""
 TRANSFORM = 0.42
-"""Nanoseconds for each element and level of a transform; both by `python -m benchmarks.growth --crossover`."""
+"""Nanoseconds for each element and level of a transform. Both are fits to `python -m benchmarks.growth --crossover`
+in float64 on one machine; float32 takes two thirds of both, and other machines other numbers of one proportion."""
 
 
 def cheaper(
-    batch: int, maps: tuple[int, ...], size: tuple[int, ...], kernel: tuple[int, ...], output: tuple[int, ...]
+    batch: int,
+    maps: tuple[int, ...],
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    output: tuple[int, ...],
+    rows: int,
 ) -> bool:
     """Whether transforms cost less than matrix products, by counts of what each multiplies.
 
@@ -29,14 +36,16 @@ def cheaper(
     maps : (in_maps, out_maps)
     size, kernel, output : (height, width)
         Of the larger maps, the kernels and the smaller maps.
+    rows : int
+        Of each matrix product.
 
     Examples
     --------
-    >>> cheaper(1, (4, 4), (64, 64), (5, 5), (60, 60)), cheaper(1, (4, 4), (64, 64), (25, 25), (40, 40))
+    >>> cheaper(1, (4, 4), (64, 64), (5, 5), (60, 60), 4), cheaper(1, (4, 4), (64, 64), (25, 25), (40, 40), 4)
     (False, True)
     """
     pairs, pixels = maps[0] * maps[1], size[0] * size[1]
-    direct = (DIRECT[0] + DIRECT[1] / maps[1]) * batch * pairs * math.prod(kernel) * math.prod(output)
+    direct = (DIRECT[0] + DIRECT[1] / rows**3) * batch * pairs * math.prod(kernel) * math.prod(output)
     planes = batch * (maps[0] + maps[1]) + pairs
     return TRANSFORM * pixels * (planes * math.log2(pixels) + batch * pairs) < direct
 

@@ -188,7 +188,9 @@ def valid(x: Array, k: Array, connections: Array | None = None) -> Array:
     """`valid_fast`, or `valid_fft` where that costs less; as these otherwise."""
     x, k, connections = _check_valid(x, k, connections)
     down, across = _valid_shape(x, k)[2:]
-    if _transformed.cheaper(len(x), k.shape[:2], x.shape[2:], k.shape[2:], (down, across)) and (_real(x, k)):
+    if _transformed.cheaper(len(x), k.shape[:2], x.shape[2:], k.shape[2:], (down, across), k.shape[1]) and (
+        _real(x, k)
+    ):
         return valid_fft(x, k, connections)
     return valid_fast(x, k, connections)
 
@@ -283,7 +285,9 @@ def full(d: Array, k: Array, connections: Array | None = None) -> Array:
     """`full_fast`, or `full_fft` where that costs less; as these otherwise."""
     d, k, connections = _check_full(d, k, connections)
     height, width = _full_shape(d, k)[2:]
-    if _transformed.cheaper(len(d), k.shape[:2], (height, width), k.shape[2:], d.shape[2:]) and (_real(d, k)):
+    if _transformed.cheaper(
+        len(d), k.shape[:2], (height, width), k.shape[2:], d.shape[2:], k.shape[0] * k.shape[3]
+    ) and (_real(d, k)):
         return full_fft(d, k, connections)
     return full_fast(d, k, connections)
 
@@ -358,9 +362,9 @@ def kernel_gradient(maps: Array, deltas: Array, connections: Array | None = None
     """`kernel_gradient_fast`, or `kernel_gradient_fft` where that costs less; as these otherwise."""
     maps, deltas, connections = _check_gradient(maps, deltas, connections)
     shape = _gradient_shape(maps, deltas)
-    if _transformed.cheaper(len(maps), shape[:2], maps.shape[2:], shape[2:], deltas.shape[2:]) and (
-        _real(maps, deltas)
-    ):
+    if _transformed.cheaper(
+        len(maps), shape[:2], maps.shape[2:], shape[2:], deltas.shape[2:], shape[1] + 1
+    ) and (_real(maps, deltas)):
         return kernel_gradient_fft(maps, deltas, connections)
     return kernel_gradient_fast(maps, deltas, connections)
 

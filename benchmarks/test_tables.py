@@ -1,0 +1,40 @@
+"""The scripts that print the tables of kernels: that they can fail, and that each runs at a small size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import claims, growth
+
+
+def test_claims_are_printed_with_their_limits(capsys):
+    assert claims.main(["--side", "4", "--maps", "2", "--rounds", "6", "--clock", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("| limit:") for line in lines) == 3
+    assert any("(the notes)" in line for line in lines)
+
+
+def test_a_way_that_answers_otherwise_is_seen():
+    with pytest.raises(AssertionError, match="wrong"):
+        claims.agree({"right": lambda: np.ones(3), "wrong": lambda: np.array([1, 1, 1 + 1e-6])})
+
+
+def test_growth_is_told_from_one_series(monkeypatch, capsys):
+    monkeypatch.setattr(growth, "TO", 3e3)
+    monkeypatch.setattr(growth, "SERIES", growth.SERIES[:2])
+    assert growth.main([]) == 0
+    assert sum(line.startswith("| upsample, pixels | ") for line in capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("series", growth.SERIES, ids=lambda series: series.title)
+def test_a_series_reaches_from_a_hundred_to_millions(series):
+    work = [work for _, work in growth.steps(series)]
+    assert work == sorted(work)
+    assert work[0] < 3e3
+    assert work[-1] > 1e6
+
+
+def test_the_transform_is_picked_for_large_kernels_alone():
+    assert not growth.picks(1, 4, 4, 64, 5)
+    assert growth.picks(1, 4, 4, 64, 31)
