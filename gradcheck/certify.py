@@ -67,7 +67,8 @@ def certify(
         Operations ("dense") and single rows of them ("dense.W") that must be offered: a missing one fails.
     isolate : bool
         Run the target in a worker process, in which a crash, an endless loop or a blow-up of memory is an error
-        of one case. By default only with `jobs`. The target must then be given as a string.
+        of one case. By default with `jobs`, and with an `executor` where the target is given as a string, as it
+        must be: the threads of an executor's own (a heartbeat) would be taken for what the target does beside.
     timeout, memory : float, int
         Seconds that a case may take (60 by default), and bytes that a worker may use, where it is isolated.
     jobs : int

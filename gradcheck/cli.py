@@ -106,7 +106,7 @@ def certify(
             found = certify_target(
                 **asked_for(before, target, names, examples, seed),
                 require=require,
-                isolate=isolates(target is not None or before is not None, isolate, jobs),
+                isolate=isolates(target is not None or before is not None, isolate, jobs or dask),
                 timeout=timeout,
                 memory=memory,
                 jobs=jobs,

@@ -82,9 +82,28 @@ def _performer(order: Order) -> Perform:
         return _performers[order.token][0]
 
 
+def _release(order: Order) -> None:
+    """Let go of a run's workers in this process; in others they end with it, or when newer runs take their place."""
+    with _lock:
+        performer = _performers.pop(order.token, None)
+    if performer is not None:
+        performer[1]()
+
+
+def _one_at_a_time(session: Session) -> Perform:
+    """What a target does to its process is watched, and two at once could not be told apart."""
+    alone = threading.Lock()
+
+    def perform_alone(job: Job) -> dict[str, Any]:
+        with alone:
+            return session.perform(job)
+
+    return perform_alone
+
+
 def _made(order: Order) -> tuple[Perform, Callable[[], None]]:
     if order.limits is None:
-        return Session(order.setting).perform, lambda: None
+        return _one_at_a_time(Session(order.setting)), lambda: None
     wardens = Wardens(order.setting, order.limits, order.folder)
     return wardens.perform, wardens.close
 
@@ -163,7 +182,7 @@ def anywhere(setting: Setting, limits: Limits | None, executor: Executor) -> Han
     def spare() -> Hands:
         return isolated(setting, limits or Limits(), 1) if _can_isolate(setting) else here(setting)
 
-    return Hands(executor, partial(perform, order), ANY_NUMBER, lambda: None, spare)
+    return Hands(executor, partial(perform, order), ANY_NUMBER, lambda: _release(order), spare)
 
 
 def _can_isolate(setting: Setting) -> bool:
@@ -180,7 +199,8 @@ def hands(
     executor: Executor | None = None,
 ) -> Hands:
     """Who does the jobs, as `certify` is told; raises as it does for what cannot be had together."""
-    alone = bool(jobs) if isolate is None else isolate
+    elsewhere = executor is not None and _can_isolate(setting)
+    alone = (bool(jobs) or elsewhere) if isolate is None else isolate
     _check_together(setting, alone, timeout, memory, jobs, executor)
     limits = Limits(TIMEOUT if timeout is None else timeout, memory) if alone else None
     if executor is not None:

@@ -71,14 +71,15 @@ def isolation_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def isolates(named: bool, wanted: bool | None, jobs: int | None) -> bool:
+def isolates(named: bool, wanted: bool | None, elsewhere: object) -> bool:
     """Whether the target gets a worker: what was named on the command line does, unless told otherwise.
 
-    Nobody has vouched for that, and a crash must not lose the results of the rest; the reference is ours.
+    Nobody has vouched for that, and a crash must not lose the results of the rest; the reference is ours, and
+    gets one where it is judged `elsewhere` alone, among several jobs or on a cluster.
     """
     if wanted is not None:
         return wanted
-    return bool(jobs) or (named and is_possible())
+    return bool(elsewhere) or (named and is_possible())
 
 
 def asked_for(

@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import os
+import random
+import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gradcheck import execution
 from gradcheck.book import EVERY, Keeper, ResumeError
 from gradcheck.certificate import Certificate, read
 from gradcheck.certify import certify
@@ -73,9 +76,29 @@ def test_workers_of_this_machine_say_the_same(target, alone):
     assert timeless(certify(target, examples=EXAMPLES, jobs=2, timeout=60.0)) == timeless(alone)
 
 
-def test_threads_say_the_same(target, alone):
+@pytest.mark.parametrize("isolate", [None, False])
+def test_threads_say_the_same(target, alone, isolate):
     with ThreadPoolExecutor(3) as executor:
-        assert timeless(certify(target, examples=EXAMPLES, executor=executor)) == timeless(alone)
+        found = certify(target, examples=EXAMPLES, executor=executor, isolate=isolate)
+    assert timeless(found) == timeless(alone)
+    assert not execution._performers  # workers are let go of with the run
+
+
+def test_what_other_threads_of_an_executor_do_is_not_taken_for_the_targets_doing(target, alone):
+    """A heartbeat that draws random numbers, as in the processes of a cluster."""
+    over = threading.Event()
+
+    def beat():
+        while not over.is_set():
+            random.random()
+            time.sleep(0.001)
+
+    with ThreadPoolExecutor(2) as executor:
+        heart = executor.submit(beat)
+        found = certify(target, examples=EXAMPLES, executor=executor)
+        over.set()
+        heart.result()
+    assert timeless(found) == timeless(alone)
 
 
 def test_processes_say_the_same_also_where_one_of_them_is_killed(target, alone, tmp_path, monkeypatch):
@@ -84,7 +107,7 @@ def test_processes_say_the_same_also_where_one_of_them_is_killed(target, alone, 
     place.write_text(TARGET.replace("    forward = staticmethod(np.tanh)\n", ONCE))
     spawning = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawning) as executor:
-        found = certify(str(place), examples=EXAMPLES, executor=executor)
+        found = certify(str(place), examples=EXAMPLES, executor=executor, isolate=False)
     assert (tmp_path / "killed").exists()
     assert timeless(found) | {"target": target} == timeless(alone)
 
@@ -104,7 +127,14 @@ ONCE = """
 def test_progress_is_told_as_results_come(target):
     told = []
     with ThreadPoolExecutor(1) as executor:
-        certify(target, ["tanh"], examples=3, executor=executor, progress=lambda *state: told.append(state))
+        certify(
+            target,
+            ["tanh"],
+            examples=3,
+            executor=executor,
+            isolate=False,
+            progress=lambda *state: told.append(state),
+        )
     assert [done for done, *_ in told] == sorted(done for done, *_ in told)
     assert {1, 2, 3} <= {done for done, *_ in told}
 
@@ -130,7 +160,7 @@ def test_a_job_that_an_executor_loses_is_given_to_it_again_and_then_an_error(tar
                 future.set_result(fn(job))
             return future
 
-    found = certify(target, ["tanh", "downsample"], examples=2, executor=Losing())
+    found = certify(target, ["tanh", "downsample"], examples=2, executor=Losing(), isolate=False)
     lost, *_ = [each for each in found.results if each.operation == "tanh"]
     assert lost.verdict is Verdict.ERROR
     assert lost.reason == "its process was lost, twice: ConnectionError: gone (error in 1 of 2 cases)"
