@@ -229,6 +229,17 @@ def test_transforms_are_taken_for_large_kernels_of_real_maps_alone(name, monkeyp
     assert np.max(np.abs(actual - wanted)) <= 16 * np.finfo(float).eps * 3 * 30 * 8 * 8
 
 
+def test_what_fits_is_told_from_what_does_not():
+    x, k, d = integers((2, 3, 5, 6), (3, 4, 2, 3), (2, 4, 4, 4))
+    assert convolve.fit(x, k, d)
+    for wrong in [(x[:1], k, d), (x[:, :2], k, d), (x, k[:, :3], d), (x, k, d[:, :, :3]), (x, k, d[..., :3])]:
+        assert not convolve.fit(*wrong)
+        with pytest.raises(ValueError, match=r"convolve_valid\.vjp"):
+            FAST.convolve_valid.vjp(wrong[2], *wrong[:2])
+    assert not convolve.fit(x.astype(int), k, d)
+    assert not convolve.fit(x.tolist(), k, d)
+
+
 SIGMOIDS = [sigmoid.naive, sigmoid.notes, sigmoid.fast]
 SLOPES = [sigmoid.naive_slope, sigmoid.fast_slope]
 WIDE = np.concatenate([np.linspace(-40, 40, 81), [-1e308, -1e4, -745.2, -709, 709, 1e4, 1e308]])

@@ -36,6 +36,17 @@ def _holds(whole: Array, part: Array) -> bool:
     return bool(part.shape[2] <= whole.shape[2] and part.shape[3] <= whole.shape[3])
 
 
+def fit(x: Any, k: Any, d: Any) -> bool:
+    """Whether these are maps, kernels and what 'valid' makes of them, and nothing is unusual that has to be told."""
+    return (
+        _maps(x)
+        and _maps(k)
+        and _maps(d)
+        and (len(x), *k.shape[:2]) == (len(d), x.shape[1], d.shape[1])
+        and all(x.shape[axis] - k.shape[axis] + 1 == d.shape[axis] for axis in (2, 3))
+    )
+
+
 def _check_valid(x: Any, k: Any, connections: Any) -> tuple[Array, Array, Array | None]:
     # the right call costs a microsecond here; all that is wrong, or unusual, is told by named axes below
     if connections is None and _maps(x) and _maps(k) and x.shape[1] == k.shape[0] and _holds(x, k):
