@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from gradcheck.power import Power
 from gradcheck.verdict import Budget, Verdict
 from gradcheck.writing import write_whole
 
@@ -68,6 +69,9 @@ class Result:
         that a caller may live with.
     skipped_cases : int
         Cases that were not tried, since the target ended its process in too many before them; then no pass.
+    power : Power or None
+        The smallest error that the directions of all cases together would not have let pass, all but certainly; None
+        where nothing was probed.
     budget : Budget or None
         The resolution in its two parts.
     """
@@ -88,6 +92,7 @@ class Result:
     notes: tuple[str, ...] = ()
     skipped_cases: int = 0
     budget: Budget | None = None
+    power: Power | None = None
 
 
 @dataclass(frozen=True)
@@ -240,8 +245,12 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _row(result: Result) -> dict[str, Any]:
-    budget = result.budget and {name: _finite(value) for name, value in asdict(result.budget).items()}
-    return asdict(result) | {"resolution": _finite(result.resolution), "budget": budget}
+    told = {"budget": result.budget, "power": result.power}
+    parts = {
+        name: part and {key: _finite(value) for key, value in asdict(part).items()}
+        for name, part in told.items()
+    }
+    return asdict(result) | {"resolution": _finite(result.resolution)} | parts
 
 
 def _result(row: Mapping[str, Any]) -> Result:
@@ -250,8 +259,9 @@ def _result(row: Mapping[str, Any]) -> Result:
     parts["verdict"] = Verdict(parts["verdict"])
     parts["notes"] = tuple(parts.get("notes", ()))
     parts["resolution"] = _number(parts["resolution"])
-    if parts.get("budget") is not None:
-        parts["budget"] = Budget(**{name: _number(value) for name, value in parts["budget"].items()})
+    for name, kind in (("budget", Budget), ("power", Power)):
+        if parts.get(name) is not None:
+            parts[name] = kind(**{key: _number(value) for key, value in parts[name].items()})
     return Result(**parts)
 
 

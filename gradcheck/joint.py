@@ -96,6 +96,7 @@ class Shown:
     evidence: str
     budget: Budget
     evaluations: int
+    thresholds: tuple[float, ...] = ()
 
 
 def agreed(trial: JointTrial, directions: int, wanted: float) -> list[Shown | None]:
@@ -109,7 +110,8 @@ def agreed(trial: JointTrial, directions: int, wanted: float) -> list[Shown | No
         own = trial.of(part)
         resolution = min(c.resolution for c in own)
         missed = math.prod(c.escapes(2 * wanted) for c in own)
-        told = Shown(resolution, missed, trial.evidence(), budget_of([[c] for c in own]), calls)
+        budget, thresholds = budget_of([[c] for c in own]), tuple(c.resolution for c in own)
+        told = Shown(resolution, missed, trial.evidence(), budget, calls, thresholds)
         shown.append(told if resolution <= wanted else None)
     return shown
 

@@ -16,6 +16,7 @@ from gradcheck.exhibit import Exhibit
 from gradcheck.hosting import BESIDE
 from gradcheck.mistakes import LOOSE
 from gradcheck.plain import number
+from gradcheck.power import Power, power_of
 from gradcheck.verdict import Check, Verdict
 
 QUIET = COINCIDENT | {each.name for each in LOOSE}
@@ -77,6 +78,7 @@ def summed_up(
         notes=_notes(checks),
         skipped_cases=untried,
         budget=coarsest.budget,
+        power=_power(checks),
     )
 
 
@@ -112,6 +114,15 @@ def likeliest(shown: Check, failed: Sequence[Check]) -> tuple[str | None, str | 
             more = "" if each is shown else f" (in {most} of {len(failed)} cases that fail)"
             return name, words + more
     return None, shown.diagnosis
+
+
+def _power(checks: Sequence[Check]) -> Power | None:
+    """Of all directions of all cases together, for an error that is there in each of them."""
+    thresholds = [each for check in checks for each in check.thresholds]
+    missed = math.prod(check.missed for check in checks)
+    if not thresholds and missed == 1.0:
+        return None
+    return power_of(thresholds, max(math.prod(check.shape) for check in checks), missed=missed)
 
 
 def _notes(checks: Sequence[Check]) -> tuple[str, ...]:

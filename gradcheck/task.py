@@ -229,6 +229,7 @@ class Task:
             resolution=0.0,
             budget=Budget(0.0, 0.0),
             miss_probability=found.miss_probability,
+            missed=found.miss_probability,
             evaluations=found.evaluations,
         )
         if found.equal:
@@ -253,9 +254,9 @@ class Task:
                 numeric, reason=f"right on whole numbers only: {numeric.reason}", evaluations=spent
             )
         if exactly.miss_probability <= RARE:
-            return replace(exactly, evaluations=spent)
+            return replace(exactly, evaluations=spent, thresholds=numeric.thresholds)
         both = f"{exactly.evidence}+{numeric.evidence}"
-        return replace(numeric, evidence=both, evaluations=spent)
+        return replace(numeric, evidence=both, evaluations=spent, missed=exactly.missed)
 
     def numerically(
         self,
@@ -310,6 +311,7 @@ class Task:
             evidence=trial.evidence(),
             resolution=resolution,
             budget=budget_of(trial.rounds),
+            thresholds=tuple(r[0].resolution for r in trial.rounds),
             miss_probability=math.prod(c.escapes(2 * wanted) for c in (r[0] for r in trial.rounds)),
             worst=_worst(worst) if verdict is not Verdict.PASS else None,
             evaluations=trial.evaluations,
@@ -458,6 +460,8 @@ class Task:
             evidence="+".join(dict.fromkeys(p.evidence for p in parts if p.evidence)),
             resolution=coarsest.resolution,
             budget=coarsest.budget,
+            thresholds=coarsest.thresholds if len(parts) == 1 else (),
+            missed=coarsest.missed if len(parts) == 1 else 1.0,
             miss_probability=max(p.miss_probability for p in parts),
             diagnosis=grave.diagnosis,
             mistakes=grave.mistakes,

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from gradcheck.estimate import Estimate, Finding
 from gradcheck.exhibit import Exhibit
+from gradcheck.power import Power, power_of
 
 
 class Verdict(StrEnum):
@@ -108,31 +109,42 @@ class Comparison:
 
     @property
     def resolution(self) -> float:
-        """Error that would have been seen, relative to the gradient: twice what is allowed."""
-        if self.allowed == 0 and self.scale > 0:
-            return 0.0
-        return 2.0 * self.allowed / self.scale if self.scale > 0 else math.inf
+        """Error that would have been seen, relative to the gradient: what is allowed, and what they differ by.
+
+        A larger one would put the right number further from the measured one than its bound. What differs by more
+        than is allowed had no room left: that would have been seen from twice as much.
+        """
+        if self.scale <= 0:
+            return math.inf
+        # NaN is beyond any allowance, and so is a difference from what has no bound
+        apart = (
+            min(abs(self.difference), self.allowed) if self.difference == self.difference else self.allowed
+        )
+        return (self.allowed + apart) / self.scale
 
     @property
     def budget(self) -> Budget:
-        """The resolution in its two parts."""
+        """What is allowed, in its two parts."""
         if self.scale <= 0:
             return Budget(math.inf, math.inf)
-        return Budget(2.0 * float(self.estimate.bound) / self.scale, 2.0 * self.rounding / self.scale)
+        return Budget(float(self.estimate.bound) / self.scale, self.rounding / self.scale)
 
     def escapes(self, error: float) -> float:
         """Chance that a wrong gradient, off by `error` relative to its norm, hides in this direction.
 
-        The error's share of a Gaussian direction is normal with deviation error · scale.
+        The error's share of a Gaussian direction is normal with deviation error · scale. Of any measurement within its
+        bound: one that is off by all of it hides twice what is allowed.
         """
         if error <= 0 or self.scale <= 0 or math.isinf(self.allowed):
             return 1.0
-        return math.erf(self.resolution / error / math.sqrt(2.0))
+        return math.erf(2.0 * self.allowed / self.scale / error / math.sqrt(2.0))
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What two right numbers may differ by, relative to the gradient's norm: a resolution in its two parts.
+    """What two right numbers may differ by, relative to the gradient's norm, in its two parts.
+
+    With the difference that was seen they add up to the resolution.
 
     Parameters
     ----------
@@ -170,7 +182,7 @@ class Check:
     was checked (0 where the evidence is exact); `miss_probability` is the chance that an error of twice the
     wanted resolution escapes the random directions. `wrong` lists the elements that were found to be wrong,
     `mistakes` the (name, sentence) of every known mistake that explains it, the likeliest first, `parts` holds
-    one Check for each input (check_vjp), `budget` the two parts of the resolution, `exhibit` what plots show,
+    one Check for each input (check_vjp), `budget` what is allowed in its two parts, `exhibit` what plots show,
     where that was asked for.
 
     Examples
@@ -200,8 +212,20 @@ class Check:
     shape: tuple[int, ...] = ()
     zero_everywhere: bool = field(default=False)
     budget: Budget | None = None
+    thresholds: tuple[float, ...] = ()
+    missed: float = 1.0
     exhibit: Exhibit | None = field(default=None, repr=False)
     mistakes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def power(self) -> Power:
+        """The smallest error that all directions together would not have let pass, all but certainly.
+
+        Of several inputs that with the least power.
+        """
+        if len(self.parts) > 1:
+            return max((part.power for part in self.parts), key=lambda power: power.norm)
+        return power_of(self.thresholds, math.prod(self.shape), missed=self.missed)
 
     @property
     def passed(self) -> bool:
@@ -301,7 +325,7 @@ def decide(rounds: Sequence[Sequence[Comparison]], wanted: float) -> tuple[Verdi
     Examples
     --------
     >>> decide([[Comparison(1.0, 0.0, Estimate(1.0, 1e-3), 1.0)]], wanted=1e-6)
-    (<Verdict.INCONCLUSIVE: 'inconclusive'>, 'could have seen a relative error of 2e-03, wanted 1e-06')
+    (<Verdict.INCONCLUSIVE: 'inconclusive'>, 'could have seen a relative error of 1e-03, wanted 1e-06')
     """
     flat = [c for comparisons in rounds for c in comparisons]
     worst = max(flat, key=lambda c: c.excess)
@@ -326,12 +350,12 @@ def resolution_of(rounds: Sequence[Sequence[Comparison]]) -> float:
 
 
 def budget_of(rounds: Sequence[Sequence[Comparison]]) -> Budget:
-    """The two parts of that error.
+    """The two parts of what is allowed along that direction.
 
     Examples
     --------
     >>> budget_of([[Comparison(1.0, 0.125, Estimate(1.0, 0.5), scale=2.0)]])
-    Budget(numeric=0.5, analytic=0.125)
+    Budget(numeric=0.25, analytic=0.0625)
     """
     best = min((comparisons[0] for comparisons in rounds), key=lambda c: c.resolution, default=None)
     return best.budget if best else Budget(math.inf, math.inf)

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 
 HOUSE = (
     "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
-    "exhibit", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "surroundings", "conduct", "elsewhere",
-    "properties", "blame", "trial", "joint", "masked",
+    "exhibit", "power", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "surroundings",
+    "conduct", "elsewhere", "properties", "blame", "trial", "joint", "masked",
     "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
     "rates", "stepped", "missteps", "step",
     "plain", "case", "operation", "forward", "built_in", "hosting", "importing", "implementation", "translation",

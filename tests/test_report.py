@@ -76,7 +76,7 @@ def test_the_table_has_a_line_for_each_row_and_plain_text_where_there_is_no_term
         "evidence",
         "cases",
         *("resolution", "numeric", "+", "analytic"),
-        *("miss", "prob."),
+        *("miss", "prob.", "power"),
     ]
     assert lines[2].split() == [
         "dense",
@@ -89,9 +89,9 @@ def test_the_table_has_a_line_for_each_row_and_plain_text_where_there_is_no_term
         "3",
         *("5", "of", "7"),
         *("1.0e-13", "8.0e-14", "+", "2.0e-14"),
-        "1.0e-09",
+        *("1.0e-09", "-"),
     ]
-    assert lines[3].split() == ["W", "fail", "spectral", "1", "4.0e-14", "-", "1.0e-03"]
+    assert lines[3].split() == ["W", "fail", "spectral", "1", "4.0e-14", "-", "1.0e-03", "-"]
     assert lines[4].split() == [
         "sparsity",
         "c",
@@ -99,7 +99,7 @@ def test_the_table_has_a_line_for_each_row_and_plain_text_where_there_is_no_term
         "(zero",
         "everywhere)",
         "spectral",
-        *("5", "1.0e-16", "-", "0"),
+        *("5", "1.0e-16", "-", "0", "-"),
     ]
     assert lines[6:8] == ["not offered", "  network    x"]
     assert "\x1b" not in "".join(lines)
@@ -258,10 +258,10 @@ def test_markdown_has_the_table_the_faults_and_what_is_not_offered():
     assert lines[2] == r"❌ mine\[bold\]: fail (2 pass, 1 fail, 1 not offered; 11 cases, seed 7, 2.0 s)"
     assert lines[4] == (
         "| operation | input | verdict | evidence | cases | resolution | of it numeric | of it analytic | "
-        "miss probability |"
+        "miss probability | power |"
     )
     assert lines[6] == (
-        "| dense | x | ✅ pass | exact 2 + spectral 3 | 5 of 7 | 1.0e-13 | 8.0e-14 | 2.0e-14 | 1.0e-09 |"
+        "| dense | x | ✅ pass | exact 2 + spectral 3 | 5 of 7 | 1.0e-13 | 8.0e-14 | 2.0e-14 | 1.0e-09 | - |"
     )
     assert "| dense | several units (3), one unit (2) |" in lines
     assert "## Faults" in lines

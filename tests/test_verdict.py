@@ -65,7 +65,7 @@ def test_difference_is_claimed_less_measured():
 @pytest.mark.parametrize(
     ("rounding", "bound", "scale", "resolution"),
     [
-        (1e-9, 3e-9, 2.0, 4e-9),  # twice what is allowed, to the gradient
+        (1e-9, 3e-9, 2.0, 2e-9),  # what is allowed, to the gradient
         (0.0, 0.0, 1.0, 0.0),
         (0.0, 0.0, 0.0, INF),  # no gradient to be relative to
         (0.0, 1e-9, 0.0, INF),
@@ -75,6 +75,12 @@ def test_difference_is_claimed_less_measured():
 def test_resolution(rounding, bound, scale, resolution):
     found = comparison(rounding=rounding, bound=bound, scale=scale).resolution
     assert found == pytest.approx(resolution, rel=1e-15)
+
+
+@pytest.mark.parametrize(("apart", "resolution"), [(0.0, 1e-9), (4e-10, 1.4e-9), (1e-9, 2e-9), (1.0, 2e-9)])
+def test_what_was_seen_to_differ_takes_room_from_what_could_be_seen(apart, resolution):
+    found = Comparison(1.0 + apart, 0.0, Estimate(1.0, 1e-9), 1.0)
+    assert found.resolution == pytest.approx(resolution, rel=1e-6)
 
 
 def drawn(size, error, allowed, trials, seed):
@@ -132,7 +138,7 @@ def blind(finding):
     return comparison(value=0.0, bound=INF, finding=finding)
 
 
-AGREES = "agrees to a relative 2e-09"
+AGREES = "agrees to a relative 1e-09"
 DIFFERS = "differs from the numeric derivative by {}, {} times what rounding and truncation explain"
 ONE_OF = DIFFERS + ", along one of {} directions"
 
@@ -162,7 +168,7 @@ ONE_OF = DIFFERS + ", along one of {} directions"
             "fail",
             DIFFERS.format("5.000e-09", "5.0e+00"),
         ),
-        ([[COARSE]], "inconclusive", "could have seen a relative error of 2e-03, wanted 1e-06"),
+        ([[COARSE]], "inconclusive", "could have seen a relative error of 1e-03, wanted 1e-06"),
         (
             [[comparison(scale=0.0)]],
             "inconclusive",
@@ -202,7 +208,7 @@ ONE_OF = DIFFERS + ", along one of {} directions"
             # a finding beside a finite bound explains nothing
             [[comparison(bound=1e-3, finding=Finding.KINK)]],
             "inconclusive",
-            "could have seen a relative error of 2e-03, wanted 1e-06",
+            "could have seen a relative error of 1e-03, wanted 1e-06",
         ),
     ],
 )
@@ -217,8 +223,8 @@ def test_a_claim_that_is_no_number_is_blatant():
 
 
 def test_what_a_pass_has_to_see_is_the_callers():
-    assert decide([[COARSE]], wanted=2e-3)[0] is Verdict.PASS
-    assert decide([[COARSE]], wanted=1.9e-3)[0] is Verdict.INCONCLUSIVE
+    assert decide([[COARSE]], wanted=1e-3)[0] is Verdict.PASS
+    assert decide([[COARSE]], wanted=0.9e-3)[0] is Verdict.INCONCLUSIVE
 
 
 def test_order_of_directions_does_not_matter():

@@ -9,7 +9,7 @@ from gradcheck.report import words
 
 _HEAD = (
     *("operation", "input", "verdict", "evidence", "cases"),
-    *("resolution", "of it numeric", "of it analytic", "miss probability"),
+    *("resolution", "of it numeric", "of it analytic", "miss probability", "power"),
 )
 _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️", "error": "💥"}
 
@@ -84,10 +84,11 @@ def _table(certificate: Certificate) -> str:
             words.small(result.resolution),
             *words.budget(result),
             words.small(result.miss_probability),
+            words.power(result),
         )
         for result in certificate.results
     ]
-    rule = ["---"] * 4 + ["---:"] * 5
+    rule = ["---"] * 4 + ["---:"] * 6
     return "\n".join([_row(_HEAD), _row(rule), *map(_row, rows)])
 
 

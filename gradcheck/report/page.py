@@ -119,7 +119,7 @@ def _header(certificate: Certificate) -> Element:
 
 _COLUMNS = (
     *("operation", "input", "verdict", "evidence", "cases", "resolution"),
-    *("numeric", "analytic", "miss probability"),
+    *("numeric", "analytic", "miss probability", "power"),
 )
 
 
@@ -166,6 +166,7 @@ def _row(result: Result, place: int | None) -> Element:
         _cell("numeric", numeric, parts.numeric if parts else float("inf")),
         _cell("analytic", analytic, parts.analytic if parts else float("inf")),
         _cell("miss probability", words.small(result.miss_probability), result.miss_probability),
+        _cell("power", words.power(result), result.power.norm if result.power else float("inf")),
     ]
     return element("tr", *cells, role="row")
 

@@ -15,9 +15,9 @@ from gradcheck.operation import Operation
 from gradcheck.report import words
 
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "error": "magenta"}
-_COLUMNS = ("operation", "input", "verdict", "evidence", "cases", "resolution", "miss prob.")
-_WIDE = (*_COLUMNS[:-1], "numeric + analytic", _COLUMNS[-1])
-_RIGHT = ("cases", "resolution", "numeric + analytic", "miss prob.")
+_COLUMNS = ("operation", "input", "verdict", "evidence", "cases", "resolution", "miss prob.", "power")
+_WIDE = (*_COLUMNS[:-2], "numeric + analytic", *_COLUMNS[-2:])
+_RIGHT = ("cases", "resolution", "numeric + analytic", "miss prob.", "power")
 _NARROW = ("operation", "input", "verdict", "evidence")
 NARROW, WIDE = 72, 120
 """Below the first width the table keeps what decides, and leaves the numbers to the file; from the second on
@@ -76,6 +76,7 @@ def _cells(result: Result, first: bool) -> dict[str, str | Text]:
         "resolution": words.small(result.resolution),
         "numeric + analytic": f"{numeric} + {analytic}" if result.budget else "-",
         "miss prob.": words.small(result.miss_probability),
+        "power": words.power(result),
     }
 
 

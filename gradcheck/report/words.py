@@ -86,6 +86,11 @@ def cases(result: Result) -> str:
     return f"{result.cases} of {result.cases + left_out}" if left_out else str(result.cases)
 
 
+def power(result: Result) -> str:
+    """The smallest error in norm that would not have passed, all but certainly."""
+    return "-" if result.power is None else small(result.power.norm)
+
+
 def budget(result: Result) -> tuple[str, str]:
     """The two parts of the resolution: of the numeric side, and of the analytic one."""
     if result.budget is None:
