@@ -135,6 +135,18 @@ def hides(exponent: int, level: float, found: Sequence[Place]) -> bool:
     return not any(shows(pair, max(longer, key=lambda p: p[0]), level) for pair in found)
 
 
+def steady(longer: Place, shorter: Place) -> bool:
+    """Whether both segments end in one level, where that of a kink would fall like the length.
+
+    And rise like the square of the number of samples that it is seen with, which differ.
+    """
+    (far, a), (near, b) = longer, shorter
+    if far <= near or a.falling or b.falling or min(a.level, b.level) <= 0:
+        return False
+    kink = 2.0 ** min(far - near, 64) * (b.estimate.points / a.estimate.points) ** 2
+    return bool(SAME * a.level <= kink * b.level)
+
+
 def shows(pair: Place, longer: Place, level: float) -> bool:
     """Whether a resolved segment bends, beside what a longer one foretells, as a structure of that level would.
 

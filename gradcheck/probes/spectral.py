@@ -23,7 +23,7 @@ from gradcheck.probes.jump import Inward
 from gradcheck.probes.line import Line, Sample
 from gradcheck.probes.nodes import Nodes, chebyshev
 from gradcheck.probes.reading import UNSUSPICIOUS, Reading, read
-from gradcheck.probes.segment import OUTGROWN, SAME, Segment, choose, hides
+from gradcheck.probes.segment import OUTGROWN, SAME, Segment, choose, hides, steady
 
 #: Levels that the search uses: 9 samples to look, 17 to measure.
 LOOK, MEASURE = 9, 17
@@ -494,7 +494,11 @@ class _Search:
             if above.level <= SAME * reading.level or not hides(segment.exponent, above.level, found):
                 continue
             nodes = chebyshev(longer.count, self.line.grid)
-            longer.noisy = longer.noisy or self.between_neighbours(longer, nodes, channel)
+            longer.noisy = (
+                longer.noisy
+                or any(steady(pair, (exponent, above)) for pair in found)
+                or self.between_neighbours(longer, nodes, channel)
+            )
 
     def rounding(self, segment: Segment, channel: int, place: float, sample: Sample, miss: float) -> bool:
         """Whether noise that the even steps hide explains what a sample between them misses by."""
