@@ -69,6 +69,21 @@ def spectral(f: Function, x: Any) -> Answer:
     return _answer(estimate.value, estimate.bound)
 
 
+def checked(f: Counted, x: Any) -> Answer:
+    """The probe as a check asks for it: until a claimed derivative, here the right one, can be judged."""
+    from gradcheck.probes import spectral as probe
+    from gradcheck.probes.field import FieldLine
+    from gradcheck.trial import GOAL
+
+    point = np.asarray(x).reshape(1)
+    size = abs(float(x)) or 1.0
+    line = FieldLine(f, point, np.full(1, size))
+    goal = GOAL.get(point.dtype.name, 1e-11) * abs(f.function.derivative(x)) * size
+    ((estimate, exponent),) = probe.probe(line, goal=goal)
+    step = float(line.steps.taken(exponent)[0])
+    return _answer(estimate.value / step, estimate.bound / abs(step)) if step else Answer(np.nan, np.inf)
+
+
 def scipy(f: Function, x: Any) -> Answer:
     """scipy.differentiate.derivative at its defaults, with its error estimate, even where it gave up."""
     with np.errstate(all="ignore"):
@@ -116,6 +131,7 @@ DIFFERENTIATORS = {
     d.name: d
     for d in (
         Differentiator("spectral", spectral, "bound", own=True),
+        Differentiator("spectral, in a check", checked, "bound", own=True),
         Differentiator("scipy.differentiate", scipy, "error estimate"),
         Differentiator("numdifftools", numdifftools, "error estimate", needs="numdifftools"),
         Differentiator("central, torch", torch_default, "tolerance"),

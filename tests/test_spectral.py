@@ -229,7 +229,7 @@ NEEDED = {
     "teeth looked for": ("spectral._Search.look_for_teeth", lambda *_: None, 20759, "float64"),
     "half of the digits gone": ("reading.math.sqrt", lambda _: 0.0, 102789, "float64"),
     "places passed over": ("spectral._Search.passed_over", lambda *_: [], 168825, "float32"),
-    "a fall that stops": ("reading.STOPPED", math.inf, 32416, "float32"),
+    "what lies below a fall": ("spectral._Search.look_below", lambda *_: None, 32416, "float32"),
     "outwards far enough": ("spectral.OUTWARDS", tuple(range(3, 28, 3)), 103672, "float64"),
     "underflow of what is scaled up": (
         "elements.underflow",

@@ -35,10 +35,6 @@ CLEAR = 0.01
 #: a bounded error of the worst signs can reach beside one of random signs.
 WORST = 4.0
 
-#: Share of its last quarter at which a geometric fall may end, beside the square root of the fall from the quarter
-#: before: a fall that stops sooner has met noise, or what looks like it. With 9 samples there is no telling.
-STOPPED, TELLING = 4.0, 17
-
 #: Deviations of the noise that a bound covers: normal noise of known size exceeds 6 with a probability of 2e-9, and the
 #: sawtooth of a rounded argument reaches 8 over one segment.
 NORMAL = 8.0
@@ -47,7 +43,7 @@ NORMAL = 8.0
 HIDDEN = 64.0
 
 #: Chance that the noise part of a bound is exceeded, for normal noise of unknown size.
-RISK = 1e-6
+RISK = 1e-7
 
 
 @dataclass(frozen=True)
@@ -95,9 +91,9 @@ class Reading:
         """The same reading, with noise of at least this deviation a sample in its bound, of known size.
 
         Rounding of f's output is bounded, so it enters with the factor that covers a bounded error of the worst
-        signs, and so does rounding of its argument.
+        signs.
         """
-        least = max(self.least, NORMAL * spread, WORST * self.floor, WORST * inner)
+        least = max(self.least, NORMAL * spread, WORST * self.floor, NORMAL * inner)
         return replace(self, least=least).with_spread(self.measured, self.freedom)
 
     def with_spread(self, spread: float, freedom: int) -> Reading:
@@ -158,9 +154,6 @@ def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, h
     ended = bool(quarters[2] <= UNSUSPICIOUS * floor)
     falling = not ended and fall <= limit and bool(quarters[1] <= 2 * limit * quarters[0])
     kept = count if falling else max(used, 2)
-    # a fall that ends in a level stretch well above rounding has met noise, or a ripple that looks like it
-    stopped = count >= TELLING and level > HIDDEN * floor
-    stopped = stopped and bool(sizes[-2:].max() > STOPPED * np.sqrt(fall) * quarters[2])
     clear = level < CLEAR * float(sizes[1:].max())
     level_stretch = 2 <= used <= (count + 1) // 2
     spread = float(np.sqrt(np.mean(np.square(sizes[kept:])))) if kept < count else level
@@ -176,7 +169,7 @@ def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, h
         floor / unit,
         float(nodes.slope_norms[kept]) / half,
         falling,
-        suspicious=(falling and stopped) or (not (ended or falling) and level_stretch and clear),
+        suspicious=not (ended or falling) and level_stretch and clear,
         resolved=ended or falling or (level_stretch and clear),
         freedom=0 if falling else count - kept,
     )

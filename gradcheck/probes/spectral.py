@@ -22,7 +22,7 @@ from gradcheck.estimate import Array, Estimate
 from gradcheck.probes.jump import Inward
 from gradcheck.probes.line import Line, Sample
 from gradcheck.probes.nodes import Nodes, chebyshev
-from gradcheck.probes.reading import UNSUSPICIOUS, Reading, read
+from gradcheck.probes.reading import HIDDEN, UNSUSPICIOUS, Reading, read
 from gradcheck.probes.segment import OUTGROWN, SAME, Segment, choose, hides, steady
 
 #: Levels that the search uses: 9 samples to look, 17 to measure.
@@ -147,6 +147,7 @@ class _Search:
             segment = None if self.confirm(leader) else self.shrink(leader)
             if segment is None:
                 self.look_for_teeth(leader)
+                self.look_below(leader)
 
     def leader(self) -> Segment | None:
         """The resolved segment with the smallest bounds."""
@@ -499,6 +500,26 @@ class _Search:
                 or any(steady(pair, (exponent, above)) for pair in found)
                 or self.between_neighbours(longer, nodes, channel)
             )
+
+    def look_below(self, segment: Segment) -> None:
+        """Refuse a fall that ends in the level of shorter segments that were refused for it, unless that is noise.
+
+        Truncation would be left behind there; a ripple that outpaces all samples is not.
+        """
+        for channel, reading in enumerate(segment.leading):
+            if not reading.falling or reading.level <= HIDDEN * reading.floor:
+                continue
+            shorter = [
+                s
+                for s in self.segments.values()
+                if s.exponent < segment.exponent and s.readings and not s.readings[channel].resolved
+            ]
+            same = [s for s in shorter if s.readings[channel].level * SAME >= reading.level]
+            if not same:
+                continue
+            last = min(same, key=lambda s: s.exponent)
+            if not self.between_neighbours(last, chebyshev(last.count, self.line.grid), channel):
+                segment.readings[channel] = reading.refused()
 
     def rounding(self, segment: Segment, channel: int, place: float, sample: Sample, miss: float) -> bool:
         """Whether noise that the even steps hide explains what a sample between them misses by."""
