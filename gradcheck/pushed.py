@@ -307,9 +307,9 @@ def escapes(comparison: Comparison, error: float) -> float:
     >>> round(escapes(c, 1.0), 3), round(c.escapes(1.0), 3)
     (0.218, 0.08)
     """
-    if error <= 0 or comparison.scale <= 0 or not math.isfinite(comparison.resolution):
+    if error <= 0 or comparison.scale <= 0 or not math.isfinite(comparison.hiding):
         return 1.0
-    return float(min(1.0, 2 / math.pi * iti0k0(min(comparison.resolution / error, 50.0))[1]))
+    return float(min(1.0, 2 / math.pi * iti0k0(min(comparison.hiding / error, 50.0))[1]))
 
 
 def worst_of(comparison: Comparison) -> Worst:

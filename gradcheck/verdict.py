@@ -129,15 +129,19 @@ class Comparison:
             return Budget(math.inf, math.inf)
         return Budget(float(self.estimate.bound) / self.scale, self.rounding / self.scale)
 
+    @property
+    def hiding(self) -> float:
+        """Error that a measurement which is off by its whole bound can hide, relative to the gradient."""
+        return 2.0 * self.allowed / self.scale if self.scale > 0 else math.inf
+
     def escapes(self, error: float) -> float:
         """Chance that a wrong gradient, off by `error` relative to its norm, hides in this direction.
 
-        The error's share of a Gaussian direction is normal with deviation error · scale. Of any measurement within its
-        bound: one that is off by all of it hides twice what is allowed.
+        The error's share of a Gaussian direction is normal with deviation error · scale.
         """
         if error <= 0 or self.scale <= 0 or math.isinf(self.allowed):
             return 1.0
-        return math.erf(2.0 * self.allowed / self.scale / error / math.sqrt(2.0))
+        return math.erf(self.hiding / error / math.sqrt(2.0))
 
 
 @dataclass(frozen=True)
