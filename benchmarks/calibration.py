@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,8 @@ def study(
     if jobs == 1:
         yield from map(chunk, *arguments)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    # started anew: a fork of a process with threads, as jax and torch have, may wait for ever for a lock of theirs
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         yield from pool.map(chunk, *arguments)
 
 
