@@ -58,7 +58,7 @@ DELTAS = {
     ),
     "C2, δ in one pixel of its block": (
         through(below(Subsampling, with_up(spread))),
-        "36 of 48 elements set to zero",
+        "one pixel of each n×n block in the place of all, layer 2",
     ),
     "C2, tiled for Kronecker": through(below(Subsampling, with_up(tiled))),
     "D4 without f'": through(without_slope(before(Dense))),
@@ -157,7 +157,7 @@ SCALES = {
                 lambda self, delta, x, kept, p: (delta * kept).sum(axis=(0, 2, 3)) / self.n**2,
             )
         ),
-        "times 0.25",
+        "divided by 4, which is n of layer 2²",
     ),
     "S4 with a sample of x for d": through(
         own(
