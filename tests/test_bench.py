@@ -245,7 +245,9 @@ def files(tmp_path_factory):
         "--only",
         "fast",
     ]
-    done = CliRunner().invoke(main, [*words, "--json", str(folder / "a.json")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)  # set by shells and by xdist; tables are as wide as it says
+        done = CliRunner().invoke(main, [*words, "--json", str(folder / "a.json")])
     return folder, words, done
 
 

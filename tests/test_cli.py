@@ -24,6 +24,7 @@ def call(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)  # set by shells and by xdist; tables are as wide as it says
     before = set(sys.modules)
     yield lambda *arguments: CliRunner().invoke(main, list(arguments))
     for name in set(sys.modules) - before:
@@ -188,6 +189,15 @@ def test_the_program_runs_as_a_module_and_survives_an_ascii_terminal(tmp_path):
 SLOW = RIGHT.replace("def vjp(c, u): return", "def vjp(c, u):\n        import time; time.sleep(0.01); return")
 
 
+@pytest.fixture
+def interruptible():
+    """Not left out of Ctrl-C, as what a shell starts in the background is, and all that this starts in turn."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_still_writes_and_prints_what_is_done(call, tmp_path):
     marked = SLOW.replace("return (c", "open('started', 'w').close(); return (c")
     process = started(tmp_path, "certify", target(marked), "--examples", "90", "--json", "c.json")
