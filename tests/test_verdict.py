@@ -227,6 +227,11 @@ def test_what_a_pass_has_to_see_is_the_callers():
     assert decide([[COARSE]], wanted=0.9e-3)[0] is Verdict.INCONCLUSIVE
 
 
+def test_a_jump_along_one_direction_is_none_of_a_derivative():
+    assert decide([[FINE], [blind(Finding.JUMP)]], wanted=1e-6)[0] is Verdict.INCONCLUSIVE
+    assert decide([[FINE], [blind(Finding.UNRESOLVED)]], wanted=1e-6)[0] is Verdict.PASS
+
+
 def test_order_of_directions_does_not_matter():
     rounds = [[SMALL], [FINE, SMALL], [COARSE], [blind(Finding.KINK)]]
     assert len({decide(order, wanted=1e-6) for order in itertools.permutations(rounds)}) == 1
