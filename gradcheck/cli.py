@@ -220,15 +220,16 @@ def vectors() -> None:
 @click.option("--operation", "names", multiple=True, metavar="NAME", help="Only this operation; repeatable.")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="npz", show_default=True,
               help="How each case is written.")  # fmt: skip
-@click.option("--examples", type=click.IntRange(min=1), default=VECTORS, show_default=True, metavar="N",
-              help="Cases for each operation.")  # fmt: skip
+@click.option("--examples", type=click.IntRange(min=1), metavar="N",
+              help=f"Cases for each operation.  [default: every edge, at least {VECTORS}]")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S",
               help="The same seed gives the same bytes.")  # fmt: skip
-def export_vectors(folder: Path, names: tuple[str, ...], kind: str, examples: int, seed: int) -> None:
+@click.option("--blind", is_flag=True, help="Leave out what is right: the judge then works it out anew.")
+def export_vectors(folder: Path, names: tuple[str, ...], kind: str, **asked: Any) -> None:
     """Write to FOLDER a file for each case: inputs, cotangent, and the right output and gradients with bounds."""
     keep_nothing()
     with _said(), _progress() as report:
-        files = export(folder, names or None, format=kind, examples=examples, seed=seed, progress=report)
+        files = export(folder, names or None, format=kind, progress=report, **asked)
     click.echo(f"{folder}: {len(files) - 1} vectors and their list, {files[-1]}")
 
 

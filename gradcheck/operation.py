@@ -152,6 +152,8 @@ class Operation:
         Cases that are always judged, before any that is drawn.
     equations, errata : tuple of str
         Ids of DERIVATIONS.md.
+    guards : mapping of str to callable (case) -> bool
+        Of an erratum, whether a case can tell the two readings apart; every case can, where nothing is said.
     statements : mapping of str to str
         The text of each of those ids.
     mathml : mapping of str to str
@@ -186,6 +188,7 @@ class Operation:
     edges: tuple[Case, ...] = field(default=(), repr=False)
     equations: tuple[str, ...] = ()
     errata: tuple[str, ...] = ()
+    guards: Mapping[str, Callable[[Case], bool]] = field(default_factory=dict, repr=False)
     statements: Mapping[str, str] = field(default_factory=dict, repr=False)
     mathml: Mapping[str, str] = field(default_factory=dict, repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
@@ -195,6 +198,10 @@ class Operation:
     sizes: Callable[[Mapping[str, Any]], Mapping[str, int]] = field(default=_no_sizes, repr=False)
     batched: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
+
+    def guarded(self, case: Case) -> tuple[str, ...]:
+        """The errata that a case guards: read to the letter, they give another answer in it."""
+        return tuple(each for each in self.errata if each not in self.guards or self.guards[each](case))
 
     def row(self, name: str) -> str:
         """The row of the certificate in which an input is counted: its name without the number of its copy.

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -16,12 +18,12 @@ from click.testing import CliRunner
 
 from gradcheck.case import Case
 from gradcheck.cli import main
+from gradcheck.formats import SCHEMA
 from gradcheck.implementation import load
 from gradcheck.operation import Input, Operation, operations
 from gradcheck.oracle import gradient
 from gradcheck.schemas import vector_schema
 from gradcheck.vectors import FORMATS, VectorError, export, judge_answers, vector_of
-from gradcheck.vectors.formats import SCHEMA
 
 OFFERS = load("reference", operations()).offers
 FEW = ["dense", "upsample", "softmax"]
@@ -107,12 +109,34 @@ def test_the_same_seed_gives_the_same_bytes_and_another_others(kind, tmp_path):
     assert all(a.read_bytes() != b.read_bytes() for a, b in zip(one, other, strict=True))
 
 
+def test_the_bytes_do_not_depend_on_the_process(tmp_path):
+    wanted = export(tmp_path / "here", ["convolve_valid"], examples=2, format="json")
+    command = [
+        "vectors",
+        "export",
+        str(tmp_path / "there"),
+        "--operation",
+        "convolve_valid",
+        "--examples",
+        "2",
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "gradcheck", *command, "--format", "json"],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    for name in wanted:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
 def test_a_vector_says_what_it_is_of(exported):
     arrays, facts = FORMATS["npz"].load((exported / "dense-001.npz").read_bytes(), 2**20)
     assert facts["operation"] == "dense"
     assert facts["case"]["options"] == {"activation": "tanh"}
     assert {"one unit", "gaussian values"} <= set(facts["flags"])
-    assert "E1" in facts["errata"]
+    assert facts["errata"] == {}  # with one weight x δᵀ is δ xᵀ
+    assert "E1" in FORMATS["npz"].load((exported / "dense-002.npz").read_bytes(), 2**20)[1]["errata"]
     assert "δ xᵀ" in facts["equations"]["D5"]
     assert facts["evidence"]["W"] == {"method": "complex step", "exact": False}
     assert set(arrays) >= {"input_x", "cotangent", "output", "output_bound", "gradient_W", "gradient_W_bound"}
@@ -178,7 +202,11 @@ def test_a_small_mistake_fails_where_it_is(folder):
 
 
 ARRAYS = [
-    (lambda a: a | {"gradient_x": a["gradient_x"] * np.nan}, "fail", "differs from the vector"),
+    (
+        lambda a: a | {"gradient_x": a["gradient_x"] * np.nan},
+        "fail",
+        "in 27 of 27 elements, of which 27 are NaN or infinite",
+    ),
     (lambda a: a | {"gradient_x": a["gradient_x"].T[..., None]}, "fail", "has shape "),
     (
         lambda a: a | {"gradient_x": a["gradient_x"] * 1j},
@@ -284,11 +312,30 @@ def test_a_file_cut_anywhere_is_in_error(folder):
         assert rows(judge_answers(folder))["upsample", "x"].verdict == "error"
 
 
+@pytest.mark.parametrize("kind", ANY)
+def test_garbage_in_any_format_is_one_case_in_error(kind, tmp_path):
+    with_format(kind)
+    export(tmp_path, ["upsample", "softmax"], examples=2, format=kind)
+    answered(tmp_path, kind=kind)
+    place = tmp_path / "answers" / f"upsample-001.{kind}"
+    whole = place.read_bytes()
+    huge = (2**40).to_bytes(8, "little") + b"{}"
+    for data in (b"", bytes(8), huge, b"\xff" * 200, whole[: len(whole) // 2], whole[:-1], pickle.dumps([1])):
+        if data.strip() == whole.strip():  # JSON ends with a line break that nobody needs
+            continue
+        place.write_bytes(data)
+        found = rows(judge_answers(tmp_path))
+        assert str(found["upsample", "x"].verdict) == "error", data
+        assert f"upsample-001.{kind}: " in found["upsample", "x"].reason
+        assert found["upsample", "x"].evidence_cases == {"exact": 1, "none": 1}
+        assert str(found["softmax", "c"].verdict) == "pass"
+
+
 JSON = [
     ("[]", 'has no "arrays"'),
     ('{"arrays": {"gradient_x": 3}}', "cannot be read: TypeError"),
-    ('{"arrays": {"gradient_x": {"shape": [2], "data": ["0x1p0"]}}}', "cannot be read: ValueError"),
-    ('{"arrays": {"gradient_x": {"shape": [1], "data": ["one"]}}}', "cannot be read: ValueError"),
+    ('{"arrays": {"gradient_x": {"shape": [2], "data": ["0x1p0"]}}}', "gradient_x has 1 elements, wanted 2"),
+    ('{"arrays": {"gradient_x": {"shape": [1], "data": ["one"]}}}', "gradient_x has 'one' for element 0"),
     ("[" * 100000, "cannot be read: RecursionError"),
 ]
 
@@ -309,6 +356,10 @@ def test_json_vectors_fit_their_schema_and_lose_no_bit(tmp_path):
         data = json.loads(place.read_text(encoding="utf-8"))
         jsonschema.validate(data, schema)
         assert data["schema"] == SCHEMA
+    listed = json.loads((tmp_path / "vectors.json").read_text(encoding="utf-8"))
+    jsonschema.validate(
+        listed, {"$ref": "#/$defs/list", **{each: schema[each] for each in ("$defs", "properties")}}
+    )
     found = data["arrays"]["cotangent"]["data"]
     assert [float.fromhex(each).hex() for each in found] == found
     del data["arrays"]["cotangent"]["shape"]
@@ -380,3 +431,58 @@ def test_the_gradient_of_what_a_case_holds_fixed_may_be_answered(tmp_path):
     assert {each.input: each.evidence for each in found.results} == dict.fromkeys(
         ["forward", "x", "k", "b"], "exact"
     )
+
+
+def test_by_default_every_edge_is_there_and_flagged(tmp_path):
+    names = ["sigmoid", "downsample", "convolve_valid", "sparsity"]
+    export(tmp_path, names)
+    listed = json.loads((tmp_path / "vectors.json").read_text(encoding="utf-8"))["vectors"]
+    for name in names:
+        cases = [row["case"]["shapes"] for row in listed if row["operation"] == name]
+        edges = [Case.describe(each)["shapes"] for each in operations()[name].edges]
+        assert cases[: len(edges)] == edges
+        assert len(cases) >= 8
+    flags = {flag for row in listed for flag in row["flags"]}
+    assert flags >= {
+        "kernel as large as the map", "n is 1", "one map", "one pattern", "large values", "extreme values",
+        "zero gradient of c", "input map that feeds nothing", "zeros values", "integers values",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ANY)
+def test_blind_vectors_hold_no_answer_and_are_judged_as_the_others(kind, tmp_path):
+    with_format(kind)
+    names = ["dense", "upsample", "sparsity"]
+    for name, blind in (("seeing", False), ("blind", True)):
+        export(tmp_path / name, names, examples=3, format=kind, blind=blind)
+        answered(tmp_path / name, kind=kind)
+    for place in (tmp_path / "blind").glob(f"*-*.{kind}"):
+        arrays, facts = FORMATS[kind].load(place.read_bytes(), 2**30)
+        assert {each.partition("_")[0] for each in arrays} == {"input", "cotangent"}
+        assert "evidence" not in facts
+        assert not any("zero gradient" in flag for flag in facts["flags"])
+    assert "gradient" not in (tmp_path / "blind" / "vectors.json").read_text(encoding="utf-8").replace(
+        "the gradient", ""
+    )
+    seeing, blind = (judge_answers(tmp_path / name) for name in ("seeing", "blind"))
+    assert blind.exit_status == 0
+    assert blind.results == seeing.results
+
+
+def test_blind_answers_are_failed_for_what_they_are(tmp_path):
+    export(tmp_path, ["upsample"], examples=3, blind=True)
+    answered(tmp_path, lambda name, a: a | {"gradient_x": np.nextafter(a["gradient_x"], np.inf)})
+    assert rows(judge_answers(tmp_path))["upsample", "x"].verdict == "fail"
+
+
+def test_blind_vectors_of_another_catalogue_are_refused(tmp_path):
+    export(tmp_path, ["upsample"], examples=1, blind=True)
+    answered(tmp_path)
+    listed = json.loads((tmp_path / "vectors.json").read_text(encoding="utf-8"))
+    (tmp_path / "vectors.json").write_text(json.dumps(listed | {"seed": 1}), encoding="utf-8")
+    with pytest.raises(VectorError, match="asks something else than this version does"):
+        judge_answers(tmp_path)
+    listed["vectors"][0]["case"]["shapes"] = 3
+    (tmp_path / "vectors.json").write_text(json.dumps(listed), encoding="utf-8")
+    with pytest.raises(VectorError, match="the list says nothing useful of"):
+        judge_answers(tmp_path)

@@ -14,6 +14,7 @@ import numpy as np
 from gradcheck.case import INTEGERS, Case
 from gradcheck.directions import gaussian, integers
 from gradcheck.estimate import Array
+from gradcheck.formats import VectorError
 from gradcheck.forward import ULPS, rounding_bound
 from gradcheck.operation import Operation
 from gradcheck.oracle import derivative, gradient
@@ -24,10 +25,6 @@ STEP = 2.0**-100
 
 WHOLE = 2.0**53
 """Whole numbers up to here are exact in float64, and so are their sums in any order."""
-
-
-class VectorError(ValueError):
-    """Vectors or answers that cannot be written or read, in words."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +52,9 @@ class Vector:
         Of the inputs that the case judges.
     flags : tuple of str
         What is special of the case: the regimes that it reaches, its kind of values, "zero gradient of …".
-    equations, errata : tuple of str
-        Ids with their text, that the case guards.
+    equations, errata : mapping of str to str
+        Ids with their text: of the operation, and of those errata that the case guards, in that the notes read to
+        the letter give another answer in it.
     """
 
     operation: str
@@ -119,7 +117,7 @@ def vector_of(operation: Operation, case: Case, seed: int) -> Vector:
         known,
         _flags(case, known),
         {each: operation.statements[each] for each in operation.equations},
-        {each: operation.statements[each] for each in operation.errata},
+        {each: operation.statements[each] for each in operation.guarded(case)},
     )
 
 

@@ -11,6 +11,7 @@ from gradcheck.strategies import Draw
 from gradcheck.strategies import cases as strategy
 from reference import kernels
 from reference.catalogue import cases, conventions, networks, plain, recursions, suspects
+from reference.catalogue.guards import GUARDS
 from reference.catalogue.statements import EQUATIONS, ERRATA, mathml
 
 _MAPS = Input("x", ("N", "I", "H", "W"), "input maps, the notes' x_i^(l−1)")
@@ -58,6 +59,7 @@ def _operation(
         edges=edges,
         equations=equations,
         errata=errata,
+        guards={each: GUARDS[each] for each in errata},
         statements={each: (EQUATIONS | ERRATA)[each] for each in found},
         mathml={each: mathml()[each] for each in equations},
         options=options or {},

@@ -8,24 +8,39 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import zipfile
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck.estimate import Array
-from gradcheck.vectors.vector import VectorError
 
 Arrays = Mapping[str, Array]
 Facts = dict[str, Any]
 
 SCHEMA = "gradcheck/vector/1"
+"""What the JSON form says that it is."""
+
 _THEN = (1980, 1, 1, 0, 0, 0)
 """The time of every member of an archive: the first that the format knows."""
 
 _HEAD = 116
 """Bytes of description at the start of a MATLAB file, where the time is written."""
+
+_MATRIX, _COMPRESSED = 14, 15
+"""Kinds of the elements of a MATLAB file that hold a variable."""
+
+_CLASSES = {1: "cell array", 2: "struct", 3: "object", 5: "sparse matrix", 16: "function", 17: "object"}
+"""Classes of variables in a MATLAB file that are no array of numbers, nor text."""
+
+_FLOAT = re.compile(r"[-+]?0x[01]\.?[0-9a-fA-F]*p[-+]?[0-9]+|[-+]?inf(inity)?|[-+]?nan", re.IGNORECASE)
+
+
+class VectorError(ValueError):
+    """Vectors or answers that cannot be written or read, in words."""
 
 
 class Format(NamedTuple):
@@ -83,9 +98,39 @@ def _dump_mat(arrays: Arrays, facts: Facts) -> bytes:
 def _load_mat(data: bytes, limit: int) -> tuple[dict[str, Array], Facts]:
     from scipy.io import loadmat
 
-    found = {name: np.asarray(each) for name, each in loadmat(io.BytesIO(data)).items() if name[:2] != "__"}
+    plain = io.BytesIO(data[:128] + b"".join(_variables(data, limit)))
+    found = {name: np.asarray(each) for name, each in loadmat(plain).items() if name[:2] != "__"}
     facts = found.pop("facts", None)
     return found, {} if facts is None or not facts.size else json.loads(str(facts.reshape(-1)[0]))
+
+
+def _variables(data: bytes, limit: int) -> Iterator[bytes]:
+    """The variables of a MATLAB file, unpacked, each looked at before SciPy is: cells in cells crash it."""
+    order: Any = {b"IM": "little", b"MI": "big"}.get(data[126:128])
+    if order is None or data[:8] == b"\x89HDF\r\n\x1a\n":
+        raise VectorError("is no MAT-file of version 5, as save('-v7', …) writes it")
+    if (version := int.from_bytes(data[124:126], order)) != 0x0100:
+        raise VectorError(
+            f"is a MAT-file of version {version:#06x}, wanted 0x0100, as save('-v7', …) writes it"
+        )
+    place, left = 128, limit
+    while place < len(data):
+        kind, size = (int.from_bytes(data[place + k : place + k + 4], order) for k in (0, 4))
+        if place + 8 + size > len(data):
+            raise VectorError(f"is cut short: {len(data)} bytes, {place + 8 + size} wanted")
+        whole = data[place : place + 8 + size]
+        if kind == _COMPRESSED:
+            inflating = zlib.decompressobj()
+            whole = inflating.decompress(whole[8:], left + 1)
+        if len(whole) > left:
+            raise VectorError(f"unpacks to more than {limit} bytes")
+        name = _CLASSES.get(int.from_bytes(whole[16:20], order) & 0xFF, "") if len(whole) > 20 else "nothing"
+        if name or int.from_bytes(whole[:4], order) != _MATRIX:
+            raise VectorError(
+                f"holds {f'a {name}' if name else 'what is no variable'}, wanted arrays of numbers"
+            )
+        yield whole
+        place, left = place + 8 + size, left - len(whole)
 
 
 def _dump_json(arrays: Arrays, facts: Facts) -> bytes:
@@ -103,12 +148,30 @@ def _load_json(data: bytes, limit: int) -> tuple[dict[str, Array], Facts]:
     if not isinstance(facts, dict) or not isinstance(facts.get("arrays"), dict):
         raise VectorError('has no "arrays"')
     arrays = facts.pop("arrays")
-    return {str(name): _unhexed(each) for name, each in arrays.items()}, facts
+    return {str(name): _unhexed(name, each) for name, each in arrays.items()}, facts
 
 
-def _unhexed(given: Any) -> Array:
-    flat = [float.fromhex(each) if isinstance(each, str) else float(each) for each in given["data"]]
-    return np.array(flat, dtype=np.float64).reshape(given["shape"])
+def _unhexed(name: str, given: Any) -> Array:
+    shape, data = given["shape"], given["data"]
+    if not all(type(side) is int and side >= 0 for side in shape):
+        raise VectorError(f"{name} has shape {str(shape)[:60]}, wanted whole numbers from 0")
+    if len(data) != math.prod(shape):
+        raise VectorError(
+            f"{name} has {len(data)} elements, wanted {math.prod(shape)} for shape {tuple(shape)}"
+        )
+    flat = [_number(name, k, each) for k, each in enumerate(data)]
+    return np.array(flat, dtype=np.float64).reshape(shape)
+
+
+def _number(name: str, place: int, given: Any) -> float:
+    """An element; text without 0x is refused, since a reader of hexadecimals would take 1.5 for 1.3125."""
+    if isinstance(given, str) and _FLOAT.fullmatch(given):
+        return float.fromhex(given)
+    if type(given) in (int, float):
+        return float(given)
+    raise VectorError(
+        f"{name} has {str(given)[:40]!r} for element {place}, wanted hexadecimal text, as '0x1.8p+0', or a number"
+    )
 
 
 def _dump_safetensors(arrays: Arrays, facts: Facts) -> bytes:
