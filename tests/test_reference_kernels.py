@@ -83,6 +83,34 @@ def test_every_form_of_convolution_is_the_naive_one(maps):
 
 @EXACT
 @given(MAPS)
+def test_a_large_map_s_input_gradient_is_the_naive_one(maps):
+    (_, k, d), table = maps.arrays, maps.table
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_shifted, "SHARES", 0)  # no map is small
+        same(convolve.full_fast(d, k, table), convolve.full_naive(d, k, table))
+
+
+@EXACT
+@given(MAPS)
+def test_both_gradients_are_those_that_are_asked_for_one_by_one(maps):
+    x, k, d = maps.arrays
+    one_by_one = convolve.full_fast(d, convolve.rot180(k)), convolve.kernel_gradient_fast(x, d)
+    for found, wanted in zip(convolve.valid_gradients_fast(d, x, k), one_by_one, strict=True):
+        same(found, wanted)
+
+
+@pytest.mark.parametrize("wild", [np.nan, np.inf])
+def test_a_kernel_that_is_not_finite_meets_no_zeros_in_either_gradient(wild):
+    x, k, d = integers((1, 2, 6, 5), (2, 3, 3, 2), (1, 3, 4, 4))
+    k[0, 0, 1, 0] = wild
+    with np.errstate(invalid="ignore"):
+        dx, _ = FAST.convolve_valid.vjp(d, x, k)
+        wanted, _ = NAIVE.convolve_valid.vjp(d, x, k)
+    np.testing.assert_array_equal(dx, wanted)
+
+
+@EXACT
+@given(MAPS)
 def test_fft_is_the_naive_one_but_for_rounding(maps):
     (x, k, d), table = maps.arrays, maps.table
     pairs = [
@@ -126,6 +154,7 @@ def test_naive_convolution_is_scipys():
 def test_large_maps_and_batches_are_taken_in_pieces(monkeypatch, limit):
     x, k, d = integers((5, 2, 9, 8), (2, 3, 4, 3), (5, 3, 6, 6))
     whole = FAST.convolve_valid.forward(x, k), *FAST.convolve_valid.vjp(d, x, k)
+    monkeypatch.setattr(_shifted, "SHARES", 0)
     monkeypatch.setattr(_shifted, "COPIES", limit)
     monkeypatch.setattr(_shifted, "PRODUCTS", limit)
     pieces = list(_shifted._pieces(5, 6, 4, 2 * 3 * 6, 2 * 3 * 4 * 3 * 6))
@@ -140,12 +169,17 @@ def test_large_maps_and_batches_are_taken_in_pieces(monkeypatch, limit):
 
 
 @pytest.mark.parametrize("limit", [1, 30, 100])
-def test_samples_are_taken_in_pieces(monkeypatch, limit):
-    (x,) = integers((3, 2, 6, 4))
+@pytest.mark.parametrize("dtype", ["float16", "float32", ">f4", "float64", "complex64", "longdouble"])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_samples_are_taken_in_pieces(monkeypatch, limit, dtype, n):
+    (x,) = integers((3, 2, 12, 24), dtype=dtype)
+    x[0, 0, 0] *= -0.0
     monkeypatch.setattr(upsample, "_CHUNK", limit)
     monkeypatch.setattr(downsample, "_CHUNK", limit)
-    same(upsample.fast(x, 2), upsample.naive(x, 2))
-    same(downsample.fast(x, 2), downsample.naive(x, 2))
+    up, wanted = upsample.fast(x, n), upsample.naive(x, n)
+    same(up, wanted)
+    assert np.array_equal(np.signbit(up.real), np.signbit(wanted.real))
+    same(downsample.fast(x, n), downsample.naive(x, n))
 
 
 FORMS = {"valid": "x k", "full": "d k", "kernel_gradient": "x d"}
@@ -263,6 +297,15 @@ def test_every_sigmoid_is_finite_and_silent_far_out(form):
         assert ((y >= 0) & (y <= 1)).all()
         assert y[-1] == (form in SIGMOIDS)
         assert y[81] < 1e-30
+
+
+@pytest.mark.parametrize("dtype", ["float16", ">f8", "longdouble"])
+def test_a_slope_is_right_in_dtypes_that_have_no_integer_of_their_own(dtype):
+    u = np.array([-3.0, -0.0, 0.5, 9.0], dtype)
+    wanted = sigmoid.naive_slope(u.astype(float))
+    # four roundings in the dtype, and the naive one's in float64
+    gap = np.abs(sigmoid.fast_slope(u).astype(float) / wanted - 1)
+    assert np.max(gap) <= 4 * max(np.finfo(dtype).eps, np.finfo(float).eps)
 
 
 @pytest.mark.parametrize("form", SIGMOIDS + SLOPES)

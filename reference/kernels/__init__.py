@@ -24,7 +24,9 @@ NOTES = Form(
 FAST = Form(
     Upsample(upsample.fast, downsample.fast),
     Downsample(downsample.fast, upsample.fast),
-    ConvolveValid(convolve.valid_fast, convolve.full_fast, convolve.kernel_gradient_fast),
+    ConvolveValid(
+        convolve.valid_fast, convolve.full_fast, convolve.kernel_gradient_fast, convolve.valid_gradients_fast
+    ),
     ConvolveFull(convolve.full_fast, convolve.valid_fast, convolve.kernel_gradient_fast),
     Sigmoid(sigmoid.fast, sigmoid.fast_slope),
 )

@@ -70,11 +70,15 @@ Sum = Callable[[Array, Array, Array | None], Array]
 
 @dataclass(frozen=True)
 class ConvolveValid:
-    """sum over i in M_j of conv2(x_i, k_ij, 'valid') (C1, no bias and no f), built on kernels of one form."""
+    """sum over i in M_j of conv2(x_i, k_ij, 'valid') (C1, no bias and no f), built on kernels of one form.
+
+    `gradients`, where a form has it, makes both of cotangent, x and k that fit and are all connected.
+    """
 
     valid: Sum
     full: Sum
     kernel_gradient: Sum
+    gradients: Callable[[Array, Array, Array], tuple[Array, Array]] | None = None
 
     def forward(self, x: Array, k: Array, connections: Array | None = None) -> Array:
         """(batch, in_maps, height, width) and (in_maps, out_maps, kernel_height, kernel_width) to out_maps
@@ -87,6 +91,8 @@ class ConvolveValid:
     ) -> tuple[Array, Array]:
         """Gradients in x (C7) and in k (C6); the cotangent has the output's shape."""
         if connections is None and fit(x, k, cotangent):
+            if self.gradients is not None:
+                return self.gradients(cotangent, x, k)
             return self.full(cotangent, rot180(k), None), self.kernel_gradient(x, cotangent, None)
         axes = Axes("convolve_valid.vjp")
         x = axes.take("x", x, "batch in_maps height width")

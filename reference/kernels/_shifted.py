@@ -20,6 +20,9 @@ from reference._validate import Array, rot180
 PRODUCTS = 10**6
 """Products of two numbers in one matrix product: OpenBLAS takes up to 100³ without packing its operands first,
 which for the few rows that a kernel makes costs as much as the product."""
+SHARES = 24_000
+"""Elements up to which `full` makes all shares by one product: the calls that this spares cost more than what it
+multiplies with zeros. Measured from 1,000 to 100,000 elements, on one machine."""
 COPIES = 1 << 18
 """Elements of shifted copies held at once, two mebibytes of float64: what a core's second cache holds."""
 
@@ -51,78 +54,107 @@ def full(d: Array, k: Array) -> Array:
     """
     (batch, out_maps, down, across), (maps, _, rows, columns) = d.shape, k.shape
     height, width = down + rows - 1, across + columns - 1
-    weights = k[:, :, ::-1].transpose(0, 3, 2, 1).reshape(maps * columns, rows * out_maps)
+    if batch * maps * rows * columns * height * width <= SHARES:
+        return _full_at_once(d, k)
+    weights = k[:, :, ::-1].transpose(3, 0, 2, 1).reshape(columns * maps, rows * out_maps)
     dtype = np.result_type(d, k)
     out = np.empty((batch, maps, height, width), dtype)
     for some, top, bottom in _pieces(batch, height, rows, maps * columns * width, weights.size * across):
         part = _framed(d[some], top - rows + 1, bottom)
         count, size = bottom - top, part.shape[2] * part.shape[3]
         windows = _view(part, (count, rows * out_maps, size), (out_maps * size, size, 1))
-        shares = np.zeros((count, maps * columns, width * part.shape[3]), dtype)
+        shares = np.zeros((count, columns * maps, width * part.shape[3]), dtype)
         np.matmul(weights, windows, out=shares[..., :size])
-        out[some, :, top:bottom] = _leant(shares, maps, columns, width).transpose(3, 1, 0, 2)
+        total = _leant(shares, columns, part.shape[3]).reshape(count, maps, width, -1)
+        out[some, :, top:bottom] = total.transpose(3, 1, 0, 2)
     return out
+
+
+def _full_at_once(d: Array, k: Array) -> Array:
+    """All shares by one product of d in a frame of zeros, then the sum of a view that leans along both axes."""
+    (batch, out_maps, down, across), (maps, _, rows, columns) = d.shape, k.shape
+    height, width = down + rows - 1, across + columns - 1
+    framed = np.zeros((out_maps, batch, height, width), d.dtype)
+    framed[:, :, :down, :across] = d.swapaxes(0, 1)
+    shares = k.transpose(2, 3, 0, 1).reshape(-1, out_maps) @ framed.reshape(out_maps, -1)
+    run = shares.size // (rows * columns)
+    # as in `_leant`; share (a, b) finds what it lacks in the last a rows and b columns of the one before
+    view = _view(shares, (rows, columns, run), (columns * run - width, run - 1, 1))
+    total = np.add.reduce(view, axis=(0, 1)).reshape(maps, batch, height, width)
+    return np.ascontiguousarray(total.swapaxes(0, 1))
 
 
 def _framed(d: Array, first: int, last: int) -> Array:
     """Rows first to last of d, zeros where it has none, as (rows, maps, width, batch)."""
-    inside = slice(max(first, 0), min(last, d.shape[2]))
-    framed = np.zeros((last - first, d.shape[1], d.shape[3], d.shape[0]), d.dtype)
-    framed[inside.start - first : inside.stop - first] = d[:, :, inside].transpose(2, 1, 3, 0)
+    batch, maps, height, width = d.shape
+    framed = np.zeros((last - first, maps, width, batch), d.dtype)
+    start, stop = max(first, 0), min(last, height)
+    framed[start - first : stop - first] = d[:, :, start:stop].transpose(2, 1, 3, 0)
     return framed
 
 
-def _leant(shares: Array, maps: int, columns: int, width: int) -> Array:
-    """The sum over b of every share b moved b to the right, as (rows, maps, width, batch).
+def _leant(shares: Array, columns: int, batch: int) -> Array:
+    """The sum over b of every share b moved b to the right: (rows, columns maps, width batch) to (rows, -1).
 
-    Each share ends in columns - 1 zeros, so that a row pitch one short moves every share one further, and what
-    a share lacks on its left it finds in the zeros of the share before it: one sum of a view, not a sum for
-    each b.
+    Each row of a map ends in columns - 1 zeros, so that a pitch of the shares that is one pixel short moves every
+    share one further, and what it lacks on the left of a row it finds in the zeros of the row before: one sum of
+    a view, not a sum for each b, and in one run over all maps.
     """
-    count, batch = len(shares), shares.shape[2] // width
-    step = (width - 1) * batch
-    view = _view(
-        shares,
-        (count, maps, columns, width * batch),
-        (maps * columns * width * batch, columns * width * batch, step, 1),
-    )
-    return np.asarray(np.einsum("rmbw->rmw", view)).reshape(count, maps, width, batch)
+    count, run = len(shares), shares.size // (len(shares) * columns)
+    view = _view(shares, (count, columns, run), (columns * run, run - batch, 1))
+    return np.asarray(np.einsum("rbw->rw", view))
 
 
 def gradient(maps: Array, deltas: Array) -> Array:
     """The kernel gradient; shapes as for `convolve.kernel_gradient_naive`, nothing is checked."""
     (batch, in_maps, height, width), (_, out_maps, down, across) = maps.shape, deltas.shape
     rows, columns = height - down + 1, width - across + 1
-    total = np.zeros((rows, in_maps * columns, out_maps), np.result_type(maps, deltas))
+    work = in_maps * columns * across
+    if batch == 1 and work * height <= COPIES and work * down * out_maps <= PRODUCTS:  # one piece is all
+        total = _moved(maps, rows, columns, across) @ deltas.reshape(out_maps, -1).T
+    else:
+        products = _products(maps, deltas, rows, columns)
+        total = next(products)
+        for product in products:
+            total += product
+    turned = total.reshape(rows, in_maps, columns, out_maps)[::-1, :, ::-1]
+    return turned.transpose(1, 3, 0, 2).copy()
+
+
+def _products(maps: Array, deltas: Array, rows: int, columns: int) -> Iterator[Array]:
+    """What sums to the gradient, not turned, as (rows, in_maps columns, out_maps): copies times deltas."""
+    (batch, in_maps, _, _), (_, out_maps, down, across) = maps.shape, deltas.shape
     work = in_maps * columns * across
     for some, top, bottom in _pieces(batch, down, rows, work, work * out_maps * down):
-        copies = _shifted_columns(maps[some, :, top : bottom + rows - 1], columns, across)
-        size = copies.shape[2] // (bottom - top + rows - 1)
-        given = np.ascontiguousarray(deltas[some, :, top:bottom].transpose(1, 2, 3, 0))
-        _add_products(total, copies.reshape(len(total[0]), -1), given.reshape(out_maps, -1).T, size)
-    turned = total.reshape(rows, in_maps, columns, out_maps).transpose(1, 3, 0, 2)
-    return np.ascontiguousarray(rot180(turned))
+        moved = _moved(maps[some, :, top : bottom + rows - 1], rows, columns, across)
+        given = deltas[some, :, top:bottom].transpose(1, 2, 3, 0).reshape(out_maps, -1).T
+        step = max(1, PRODUCTS // (in_maps * columns * out_maps))
+        for start in range(0, len(given), step):
+            yield moved[..., start : start + step] @ given[start : start + step]
 
 
-def _add_products(total: Array, copies: Array, given: Array, size: int) -> None:
-    """Add, for each row a of the kernel, copies moved by a rows (of `size` elements) times what is given."""
-    rows, pixels = len(total), len(given)
-    moved = _view(copies, (rows, len(copies), pixels), (size, copies.shape[1], 1))
-    step = max(1, PRODUCTS // (len(copies) * given.shape[1]))
-    for start in range(0, pixels, step):
-        total += moved[..., start : start + step] @ given[start : start + step]
+def _moved(maps: Array, rows: int, columns: int, across: int) -> Array:
+    """Copies for each row a of the kernel moved by a rows, which is a view: (rows, in_maps columns, pixels)."""
+    copies = _shifted_columns(maps, columns, across)
+    held = copies.shape[1]
+    size = held // maps.shape[2]  # of a row of the output
+    return _view(copies, (rows, len(copies), held - (rows - 1) * size), (size, held, 1))
 
 
-def _pieces(batch: int, down: int, rows: int, copied: int, products: int) -> Iterator[tuple[slice, int, int]]:
+def _pieces(batch: int, down: int, rows: int, copied: int, products: int) -> list[tuple[slice, int, int]]:
     """Parts of the batch, and of the output's rows from top to bottom, that keep within the limits above.
 
     `copied` is what one image's row has of copies, `products` what one matrix product has of each image.
     """
     some = max(1, min(PRODUCTS // products, COPIES // (copied * (down + rows - 1)), batch))
     high = max(rows, COPIES // (copied * some) - rows + 1)
-    for start in range(0, batch, some):
-        for top in range(0, down, high):
-            yield slice(start, start + some), top, min(top + high, down)
+    if some >= batch and high >= down:  # the rule for a small image, whose time is that of such lines
+        return [(slice(0, batch), 0, down)]
+    return [
+        (slice(start, start + some), top, min(top + high, down))
+        for start in range(0, batch, some)
+        for top in range(0, down, high)
+    ]
 
 
 def _shifted_rows(x: Array, columns: int, across: int) -> Array:
@@ -136,11 +168,11 @@ def _shifted_rows(x: Array, columns: int, across: int) -> Array:
 
 
 def _shifted_columns(x: Array, columns: int, across: int) -> Array:
-    """The same, (maps, columns, height across batch)."""
+    """The same, (maps columns, height across batch)."""
     batch, maps, height, width = x.shape
     source = np.ascontiguousarray(x if batch == 1 else x.transpose(1, 2, 3, 0))
     shape, pixels = (maps, columns, height), (height * width, 1, width)
-    return _copied(source, shape, pixels, across * batch, batch).reshape(maps, columns, -1)
+    return _copied(source, shape, pixels, across * batch, batch).reshape(maps * columns, -1)
 
 
 def _copied(source: Array, shape: tuple[int, ...], pixels: tuple[int, ...], run: int, batch: int) -> Array:

@@ -38,12 +38,12 @@ def _holds(whole: Array, part: Array) -> bool:
 
 def fit(x: Any, k: Any, d: Any) -> bool:
     """Whether these are maps, kernels and what 'valid' makes of them, and nothing is unusual that has to be told."""
-    return (
-        _maps(x)
-        and _maps(k)
-        and _maps(d)
-        and (len(x), *k.shape[:2]) == (len(d), x.shape[1], d.shape[1])
-        and all(x.shape[axis] - k.shape[axis] + 1 == d.shape[axis] for axis in (2, 3))
+    if not (_maps(x) and _maps(k) and _maps(d)):
+        return False
+    (batch, in_maps, height, width), (rows, columns) = x.shape, k.shape[2:]
+    return bool(
+        k.shape[:2] == (in_maps, d.shape[1])
+        and d.shape == (batch, k.shape[1], height - rows + 1, width - columns + 1)
     )
 
 
@@ -172,7 +172,8 @@ def valid_fast(x: Array, k: Array, connections: Array | None = None) -> Array:
 
 def _finite(array: Array) -> bool:
     """Whether no element is infinite or NaN, so that a kernel of zeros is as good as none."""
-    return bool(np.isfinite(array).all())
+    # the ufunc's own reduction: `all` is a Python function around it, of the same time again where kernels are small
+    return bool(np.logical_and.reduce(np.isfinite(array), axis=None))
 
 
 def _real(*arrays: Array) -> bool:
@@ -361,6 +362,15 @@ def kernel_gradient_fast(maps: Array, deltas: Array, connections: Array | None =
     """Matrix products of the deltas with shifted copies of the maps; as the naive one otherwise."""
     maps, deltas, connections = _check_gradient(maps, deltas, connections)
     return _connected(_shifted.gradient(maps, deltas), connections)
+
+
+def valid_gradients_fast(cotangent: Array, x: Array, k: Array) -> tuple[Array, Array]:
+    """Gradients of `valid` in x and k, of arrays that `fit`: `full_fast` of turned kernels and
+    `kernel_gradient_fast`, whose checks would take as long as the products of a small image.
+    """
+    turned = rot180(k)
+    dx = _shifted.full(cotangent, turned) if _finite(k) else _full_scattered(cotangent, turned, None)
+    return dx, _shifted.gradient(x, cotangent)
 
 
 def kernel_gradient_fft(maps: Array, deltas: Array, connections: Array | None = None) -> Array:

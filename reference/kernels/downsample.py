@@ -10,7 +10,7 @@ from scipy.signal import convolve2d
 from reference._validate import Array, Axes, factor
 
 _CHUNK = 1 << 17
-"""Elements added at once: a mebibyte of float64, so that the sums of rows are found in cache."""
+"""Sums of rows held at once: a mebibyte of float64, so that they are found in cache when columns are added."""
 
 
 def _checked(x: Any, n: Any) -> tuple[Array, int]:
@@ -77,17 +77,24 @@ def fast(x: Array, n: int) -> Array:
     otherwise.
     """
     x, n = _checked(x, n)
+    if n == 1:
+        return x.copy("C")
     batch, maps, height, width = x.shape
     lines = x.reshape(-1, n, width)  # a copy only where x is not contiguous
     out = np.empty((len(lines), width // n), x.dtype)
-    step = max(1, _CHUNK // (n * width))
+    step = max(1, min(len(lines), _CHUNK // width))
+    rows = np.empty((step, width), x.dtype)
     for start in range(0, len(lines), step):
         some = lines[start : start + step]
-        rows = some[:, 0].copy()
-        for a in range(1, n):
-            rows += some[:, a]
-        part = out[start : start + step]
-        part[...] = rows[:, 0::n]
-        for b in range(1, n):
-            part += rows[:, b::n]
+        # not slice by slice as below: np.add starts anew in every row, at a third of the whole stage's time
+        np.einsum("rnw->rw", some, out=rows[: len(some)])
+        _add_columns(rows[: len(some)], n, out[start : start + step])
     return out.reshape(batch, maps, height // n, width // n)
+
+
+def _add_columns(rows: Array, n: int, total: Array) -> None:
+    np.add(
+        rows[:, 0::n], rows[:, 1::n], out=total
+    )  # not a copy and n sums: each goes through memory once more
+    for b in range(2, n):
+        total += rows[:, b::n]

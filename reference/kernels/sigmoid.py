@@ -10,10 +10,18 @@ keep every digit.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from reference._validate import Array, Axes
+
+_SIGN: dict[int, np.signedinteger[Any]] = {
+    2: np.int16(-(1 << 15)),
+    4: np.int32(-(1 << 31)),
+    8: np.int64(-(1 << 63)),
+}
+"""The sign bit alone, as an integer of so many bytes."""
 
 
 def naive(u: Array) -> Array:
@@ -90,12 +98,13 @@ def fast(u: Array) -> Array:
     if np.iscomplexobj(u):
         e = np.exp(-_absolute(u))
         return np.asarray(np.where(u.real < 0, e, 1) / (1 + e))
-    # neither np.where nor a cut: choosing between two results costs more than the exponential, a cut half of it
+    # neither np.where nor a cut: choosing between two results costs more than the exponential, a cut half of it;
+    # nor np.reciprocal, which takes twice the time of a quotient in float64
     buffer = np.negative(u, out=np.empty_like(u))
     with np.errstate(over="ignore"):
         np.exp(buffer, out=buffer)
     buffer += 1
-    return np.reciprocal(buffer, out=buffer)
+    return np.divide(1, buffer, out=buffer)
 
 
 def fast_slope(u: Array) -> Array:
@@ -104,13 +113,21 @@ def fast_slope(u: Array) -> Array:
     if np.iscomplexobj(u):
         e = np.exp(-_absolute(u))
         return np.asarray(e / (1 + e) ** 2)
-    e = np.abs(u, out=np.empty_like(u))
-    np.negative(e, out=e)
+    e = _minus_size(u)
     np.exp(e, out=e)
     square = np.add(e, 1, out=np.empty_like(u))
     square *= square
     e /= square
     return e
+
+
+def _minus_size(u: Array) -> Array:
+    """-|u| of real u: its sign bit set where an integer has its bytes, one pass over memory instead of two."""
+    out, sign = np.empty_like(u), _SIGN.get(u.itemsize)
+    if sign is None or not u.dtype.isnative:
+        return np.negative(np.abs(u, out=out), out=out)
+    np.bitwise_or(u.view(sign.dtype), sign, out=out.view(sign.dtype))
+    return out
 
 
 def _absolute(u: Array) -> Array:

@@ -8,8 +8,11 @@ import numpy as np
 
 from reference._validate import Array, Axes, factor
 
-_CHUNK = 1 << 16
-"""Elements written at once: half a mebibyte of float64, so that whole rows are copied from cache."""
+_CHUNK = 1 << 18
+"""Elements of widened rows held at once, two mebibytes of float64: fewer cost more calls, more leave the caches."""
+
+_WORDS = {2: (np.uint16, np.uint32), 4: (np.uint32, np.uint64)}
+"""Integers of the bytes of one pixel and of two, by the size of one."""
 
 
 def _checked(x: Any, n: Any) -> tuple[Array, int]:
@@ -63,12 +66,31 @@ def fast(x: Array, n: int) -> Array:
     x, n = _checked(x, n)
     batch, maps, height, width = x.shape
     lines = np.ascontiguousarray(x).reshape(-1, width)
+    if n * lines.size <= _CHUNK:
+        wide = np.empty((len(lines), n * width), x.dtype)
+        _widen(lines, n, wide)
+        return np.repeat(wide, n, axis=0).reshape(batch, maps, n * height, n * width)
     out = np.empty((len(lines), n, n * width), x.dtype)
     step = max(1, _CHUNK // (n * n * width))
+    wide = np.empty((step, n * width), x.dtype)
     for start in range(0, len(lines), step):
         some = lines[start : start + step]
-        wide = np.empty((*some.shape, n), x.dtype)
-        for b in range(n):
-            wide[:, :, b] = some
-        out[start : start + step] = wide.reshape(len(some), 1, -1)
+        _widen(some, n, wide[: len(some)])
+        out[start : start + step] = wide[: len(some), None]
     return out.reshape(batch, maps, n * height, n * width)
+
+
+def _widen(lines: Array, n: int, wide: Array) -> None:
+    """Every pixel n times along its row: n strided stores of one pixel each.
+
+    Where two pixels fit in a word, n/2 stores of a word, doubled by a product: its time is per store, not per byte.
+    """
+    if n % 2 or lines.itemsize not in _WORDS:
+        for b in range(n):
+            wide[:, b::n] = lines
+        return
+    single, double = _WORDS[lines.itemsize]
+    words, pixels = wide.view(double), lines.view(single)
+    for b in range(n // 2):
+        words[:, b :: n // 2] = pixels
+    words *= double(1 + (1 << 8 * lines.itemsize))
