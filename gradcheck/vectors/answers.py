@@ -205,8 +205,8 @@ def _compared(given: Array, right: Array, bound: Array, form: Format) -> Check:
         error = np.abs(given.astype(np.float64) - right)
     wrong = ~((error <= bound) | (given == right))
     largest = float(np.abs(right).max(initial=0.0))
-    resolution = float(bound.max(initial=0.0)) / largest if largest > 0 else 0.0
     zero, exact = bool((np.abs(right) <= bound).all()), not bound.any()
+    resolution = 0.0 if zero else float(bound.max(initial=0.0)) / largest  # relative to nothing there is none
     evidence = "exact" if exact else "vector"
     if wrong.any():
         with np.errstate(over="ignore"):  # of an exact one every difference is beyond any bound
