@@ -20,7 +20,7 @@ from gradcheck.cli import main
 from gradcheck.implementation import load
 from gradcheck.importing import TargetError
 from gradcheck.operation import operation, operations
-from reference.kernels import FAST, NAIVE
+from reference.kernels import FAST, FFT, NAIVE
 
 LARGE = 5 * 4 * 16 * 16
 """Elements of the maps that are raced; certificates look at smaller ones."""
@@ -94,6 +94,33 @@ def test_a_wrong_one_is_not_raced(part, direction, reason):
     assert found.standings[1].reason.startswith(reason)
     assert found.standings[1].seconds is None
     assert found.standings[0].seconds is not None
+
+
+class WrongTransform:
+    """A form by transforms, an image of which is taken for the one beside it."""
+
+    @staticmethod
+    def forward(x, k, connections=None):
+        return np.roll(FFT["convolve_valid"].forward(x, k, connections), 1, axis=-1)
+
+
+def test_transforms_are_certified_and_raced_and_wrong_ones_are_not():
+    known = {"convolve_valid": operation("convolve_valid")}
+    parts = {"fast": FAST.convolve_valid, "fft": FFT["convolve_valid"], "wrong": WrongTransform}
+    (size,) = sizes.sizes("convolve_valid", "1,2,2,24,24,9")
+    found = race(
+        operation("convolve_valid"),
+        size,
+        [Contender(name, load({"convolve_valid": part}, known)) for name, part in parts.items()],
+        Certified(0),
+        direction="forward",
+        rounds=6,
+        clock="cpu",
+    )
+    fast, fft, wrong = found.standings
+    assert fast.seconds is not None
+    assert fft.seconds is not None
+    assert wrong.reason == "not certified (forward: fail)"
 
 
 def test_what_is_not_offered_or_raises_is_said():

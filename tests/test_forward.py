@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from gradcheck.forward import check_forward, rounding_bound
+import gradcheck.forward
+from gradcheck.forward import check_forward, rounding_bound, transform_bound
 from gradcheck.verdict import Verdict
 
 RNG = np.random.default_rng(5)
@@ -29,8 +30,75 @@ def test_whole_numbers_are_compared_to_the_bit():
     right = checked(lambda x, y: x @ y, WHOLE, exact=True)
     assert (right.verdict, right.evidence, right.resolution) == (Verdict.PASS, "exact", 0.0)
     assert 0 < right.miss_probability < 2e-3
-    wrong = checked(lambda x, y: np.nextafter(x @ y, np.inf), WHOLE, exact=True)
-    assert wrong.verdict is Verdict.FAIL
+
+
+def conv(x, k):
+    return np.convolve(x, k, "valid")
+
+
+def fft(x, k, period=None):
+    n = period or len(x)
+    return np.fft.irfft(np.fft.rfft(x, n) * np.fft.rfft(k, n), n)[len(k) - 1 : len(x)]
+
+
+def checked_conv(forward, n=64, m=9, seed=0, size=1024):
+    rng = np.random.default_rng(seed)
+    inputs = rng.integers(-size, size, n).astype(float), rng.integers(-size, size, m).astype(float)
+    return check_forward(forward, conv, inputs, seed=0, exact=True, subject="conv")
+
+
+def test_a_transform_of_whole_numbers_passes_as_what_it_is_and_not_as_exact():
+    check = checked_conv(fft)
+    assert (check.verdict, check.evidence) == (Verdict.PASS, "naive")
+    assert 0 < check.resolution < 1e-8
+    assert check.miss_probability == checked_conv(conv).miss_probability > 0
+    assert checked_conv(conv).evidence == "exact"
+
+
+@pytest.mark.parametrize("error", [1.0, -1.0, 1e-3, 1e-5, np.nan])
+def test_a_transform_with_one_wrong_element_fails_to_the_bit(error):
+    def wrong(x, k):
+        out = fft(x, k)
+        out[7] += error
+        return out
+
+    check = checked_conv(wrong)
+    assert (check.verdict, check.evidence) == (Verdict.FAIL, "exact")
+    assert check.worst.element == (7,)
+
+
+MUTANTS = {
+    "circular where it should be cut": lambda x, k: np.roll(fft(x, k), 1),
+    "a correlation": lambda x, k: fft(x, k[::-1]),
+    "a period too short": lambda x, k: np.resize(fft(x, k, len(x) - 3), len(x) - len(k) + 1),
+    "in float32": lambda x, k: fft(x.astype(np.float32), k.astype(np.float32)).astype(float),
+    "scaled by 1 + 1e-9": lambda x, k: fft(x, k) * (1 + 1e-9),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_wrong_transform_fails(mutant):
+    assert checked_conv(MUTANTS[mutant]).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("n", [8, 100, 1500])
+@pytest.mark.parametrize("m", [1, 5])
+def test_the_bound_of_a_transform_holds_where_numbers_differ_much(n, m):
+    x, k = np.ones(n), np.ones(m)
+    x[::3] *= 2.0**20
+    k[0] = 0.0 if m > 1 else 1.0
+    bound = transform_bound(conv, (x, k), conv(x, k))
+    error = np.max(np.abs(fft(x, k) - conv(x, k)))
+    assert (
+        error <= bound / 10
+    )  # a worst case, which nothing reaches; n = 1500: 1.1e-16 · 3300 · 55 · 5e6 = 1e-4
+    assert bound <= 2e-16 * (21 * 13 + 3001) * 55 * 5 * 2**20
+
+
+def test_whole_numbers_that_differ_by_a_whole_one_are_never_rounding(monkeypatch):
+    monkeypatch.setattr(gradcheck.forward, "transform_bound", lambda *_: np.inf)
+    assert checked_conv(lambda x, k: conv(x, k) + 1).verdict is Verdict.FAIL
+    assert checked_conv(lambda x, k: conv(x, k) + 0.2).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("error", [1e-9, -1e-6, 0.5])
