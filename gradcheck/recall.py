@@ -102,13 +102,17 @@ class Recall:
         Multiplying by a power of two commutes with every rounding, so rounding is no excuse here. Upwards,
         away from underflow, and by more than 2, so that a clipped gradient is seen; negative, so that |c| is.
         """
+        factor = self.factor()
+        cotangent = (self.cotangent * factor).astype(self.cotangent.dtype)
+        return self.deviation(times(self.viewed(cotangent, locked, "read-only", "read-only"), 1 / factor))
+
+    def factor(self) -> float:
+        """−2^k, or 1 where the exponent cannot hold that: then only the same answer twice can be asked for."""
         info = finfo(self.cotangent.dtype)
         factor = -(2.0 ** min(16, info.maxexp // 4))
         sizes = [largest(self.cotangent), *(largest(g) for g in self.first if g is not None)]
-        if max(sizes) > float(info.max) / 16 / abs(factor) or sizes[0] < np.sqrt(float(info.tiny)):
-            factor = 1.0  # beyond what the exponent can hold, only the same answer twice can be asked for
-        cotangent = (self.cotangent * factor).astype(self.cotangent.dtype)
-        return self.deviation(_times(self.viewed(cotangent, locked, "read-only", "read-only"), 1 / factor))
+        too_large = max(sizes) > float(info.max) / 16 / abs(factor)
+        return 1.0 if too_large or sizes[0] < np.sqrt(float(info.tiny)) else factor
 
     def moved(self) -> list[Array]:
         """|(g(3c, x + d)/3 + g(5c, x − d)/5)/2 − g(c, x)|, to which the slope of g contributes nothing.
@@ -132,7 +136,7 @@ class Recall:
             cotangent = (self.cotangent * odd).astype(self.cotangent.dtype)
             inputs = [x + sign * d for x, d in zip(self.inputs, steps, strict=True)]
             try:
-                total = _plus(total, _times(self.call(cotangent, inputs), 0.5 / odd))
+                total = plus(total, times(self.call(cotangent, inputs), 0.5 / odd))
             except Exception:  # the move may leave the domain: rounding is then unmeasured, not excused
                 return [None] * len(self.inputs)
         return total
@@ -144,15 +148,17 @@ class Recall:
         for part, view, how in ((mask, fortran, "Fortran-ordered"), (~mask, backward, "reversed")):
             cotangent = np.where(part, self.cotangent, 0).astype(self.cotangent.dtype)
             self.parts.append((how, cotangent, self.viewed(cotangent, view, "layout", how)))
-            total = _plus(total, self.parts[-1][2])
+            total = plus(total, self.parts[-1][2])
         return self.deviation(total)
 
 
-def _times(answer: Gradients, factor: float) -> Gradients:
+def times(answer: Gradients, factor: float) -> Gradients:
+    """Every gradient times a number."""
     return [None if g is None else g * factor for g in answer]
 
 
-def _plus(total: Gradients, answer: Gradients) -> Gradients:
+def plus(total: Gradients, answer: Gradients) -> Gradients:
+    """The sum of two answers, the second alone where the first is None."""
     return [g if t is None else None if g is None else t + g for t, g in zip(total, answer, strict=True)]
 
 

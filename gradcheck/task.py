@@ -18,6 +18,7 @@ from gradcheck.directions import gaussian
 from gradcheck.elsewhere import asked, astray
 from gradcheck.estimate import Array
 from gradcheck.exhibiting import Exhibition
+from gradcheck.glance import is_many
 from gradcheck.joint import JointTrial, Shown, agreed, joined, places
 from gradcheck.number import finfo
 from gradcheck.probes import exact
@@ -37,6 +38,9 @@ MISSED, LOOKS = 1e-3, 4
 
 #: Cotangents read off the same samples, and how they are called in reports.
 LABELS = ("dense", "sparse", "one element")
+
+#: Outputs from which on the sparse cotangent has a tenth of them: of fewer it has more, and is one of its own.
+NESTED = 40
 
 
 @dataclass
@@ -87,7 +91,8 @@ class Task:
         if not np.isfinite(centre).all():
             why = "f is not finite at the inputs: no derivative to compare with"
             return replace(self.blank(Verdict.INCONCLUSIVE, why), evaluations=self.f.calls)
-        cotangents = _cotangents(centre, cotangent, self.rng(0))
+        nested = is_many(self.inputs) and centre.size >= NESTED
+        cotangents = _cotangents(centre, cotangent, self.rng(0), nested=nested)
         seen = conduct_of.examine(
             self.vjp,
             cotangents[0].copy(),
@@ -96,6 +101,8 @@ class Task:
             names=self.names,
             magnitude=_magnitude(cotangents[0], centre),
             strict=strict,
+            part=cotangents[1] if nested and len(cotangents) > 1 else None,
+            measured=not conduct,
         )
         faults = [f for f in own + list(seen.faults) if conduct or f.kind in ("form", "finite", "mutation")]
         claims = self.claims(seen, cotangents)
@@ -131,7 +138,8 @@ class Task:
         offered = [g is not None and bool(np.isfinite(g).all()) for g in seen.gradients]
         answers = [seen.gradients]
         if any(offered):
-            answers += [_answer(self.vjp, c, self.inputs) for c in cotangents[1:]]
+            answers += [] if seen.part is None else [seen.part]
+            answers += [_answer(self.vjp, c, self.inputs) for c in cotangents[len(answers) :]]
         claims: list[Claim | None] = []
         for i, usable in enumerate(offered):
             first, rounding = seen.gradients[i], seen.rounding[i]
@@ -515,10 +523,11 @@ def _global(around: dict[str, Any], strict: bool) -> list[conduct_of.Fault]:
     ]
 
 
-def _cotangents(centre: Array, given: Any, rng: np.random.Generator) -> Array:
+def _cotangents(centre: Array, given: Any, rng: np.random.Generator, *, nested: bool = False) -> Array:
     """Cotangents in the dtype of the output: the given one, else a dense, a sparse and a one-element one.
 
-    Shape (cotangents, *shape of the output). A dense one alone lets pass what is wrong for single elements.
+    Shape (cotangents, *shape of the output). A dense one alone lets pass what is wrong for single elements. Where
+    `nested` the sparse one is a part of the dense one: one call shows its claim, and whether claims add up.
     """
     if given is not None:
         cotangent = real_array(given, "check_vjp", "cotangent")
@@ -534,7 +543,8 @@ def _cotangents(centre: Array, given: Any, rng: np.random.Generator) -> Array:
     dense = gaussian(centre.shape, rng)
     single = np.zeros(centre.size)
     single[rng.integers(centre.size)] = 1.0
-    sparse = gaussian(centre.shape, rng) * (rng.random(centre.shape) < max(0.1, 4 / centre.size))
+    other = dense if nested else gaussian(centre.shape, rng)
+    sparse = other * (rng.random(centre.shape) < max(0.1, 4 / centre.size))
     return np.stack([dense, sparse, single.reshape(centre.shape)]).astype(centre.dtype)
 
 

@@ -139,10 +139,7 @@ def measured(checker: str, size: str, fault: str) -> Time:
         start = time.perf_counter()
         check()
         seconds.append(time.perf_counter() - start)
-    elements = sum(x.numel() for x in layer.inputs)
-    return Time(
-        checker, size, fault, elements, verdict, statistics.median(seconds), forward, backward, memory
-    )
+    return Time(checker, size, fault, verdict, statistics.median(seconds), forward, backward, memory)
 
 
 def report() -> str:
