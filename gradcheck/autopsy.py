@@ -10,30 +10,23 @@ import numpy as np
 from gradcheck.diagnose import UNKNOWN, diagnose, diagnose_by_probes
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array, Estimate
-from gradcheck.locate import Element, locate, measure_all
-from gradcheck.probes.field import FieldLine
-from gradcheck.probes.nodes import chebyshev
-from gradcheck.probes.reading import NORMAL
+from gradcheck.locate import Element, enough, locate, measure_all
+from gradcheck.quick import QUICK, SHORTER, look
 from gradcheck.trial import Trial
 from gradcheck.turns import Context
 from gradcheck.verdict import Check, Worst
 
-#: Points of a probe -> bits by which its segment is shorter than one that 17 points resolved. What 17 points
-#: resolve to rounding has coefficients that fall 8-fold or faster; 2 bits shorter 9 points do as well.
-SHORTER = {5: 5, 9: 2, 17: 0}
-
-#: Share of what the upper half of the coefficients add to a derivative that bounds what those beyond would:
-#: they fall at least 32-fold over 5 points, and 16²-fold over half of 9 or 17; each with a margin.
-SETTLED = {5: 0.05, 9: 0.02, 17: 0.02}
-
-#: Calls of the function for one quick probe: five nested points, the centre known.
-QUICK = 4
-
 #: Names of what was located: as the table has it of a gradient measured in full, and for several.
 ONE, FEW = "one element", "few elements"
 
-#: Calls up to which all elements together are measured finer than quickly: for gradients of a few elements.
+#: Calls up to which every element is measured, unless more were granted; of more, the wrong ones are looked for.
+FULL = 80
+
+#: Calls up to which all elements together are measured finer than quickly, then: for gradients of a few elements.
 FINE = 128
+
+#: Probes beside those that one wrong element takes, unless more were granted: a few more elements of a small gradient.
+SPARE = 4
 
 #: Directional derivatives that a diagnosis of a large gradient has to agree with.
 PROBES = 2
@@ -64,8 +57,9 @@ class Autopsy:
     def report(self, check: Check) -> Check:
         """The check with its wrong elements, its worst element and a diagnosis, as far as the budget goes."""
         claimed = self.trial.claim.gradients[self.channel]
-        if QUICK * claimed.size <= self.budget:
-            return self.in_full(check, claimed)
+        granted = self.budget if self.more else min(self.budget, FULL)
+        if QUICK * claimed.size <= granted:
+            return self.in_full(check, claimed, granted)
         known = list(self.trial.measured(self.channel))
         while len(known) < PROBES and self.budget >= QUICK:
             known.append(self.probe(gaussian(claimed.shape, self.trial.rng) * self.trial.size()))
@@ -75,13 +69,13 @@ class Autopsy:
         if found is not None and found.name is not None:
             return replace(check, diagnosis=str(found), mistakes=found.mistakes)
         self.budget = max(self.budget, self.more)
-        if QUICK * claimed.size <= self.budget:
-            return self.in_full(check, claimed)
+        if self.more and QUICK * claimed.size <= self.budget:
+            return self.in_full(check, claimed, self.budget)
         return self.in_places(check, claimed, known[-1])
 
-    def in_full(self, check: Check, claimed: Array) -> Check:
+    def in_full(self, check: Check, claimed: Array, granted: int) -> Check:
         """Every element measured: which are wrong, and what turns the right ones into them."""
-        points = max(p for p in SHORTER if p == 5 or (p - 1) * claimed.size <= min(self.budget, FINE))
+        points = max(p for p in SHORTER if p == 5 or (p - 1) * claimed.size <= min(granted, FINE))
         right, bounds = measure_all(claimed, partial(self.probe, points=points), size=self.trial.size())
         allowed = bounds + self.trial.claim.rounding[self.channel]
         wrong = ~(np.abs(claimed - right) <= allowed)
@@ -99,6 +93,8 @@ class Autopsy:
         """Wrong elements by halving; where they are everywhere, that."""
         direction, value, bound = known
         budget = self.budget // QUICK
+        if not self.more:
+            budget = min(budget, enough(claimed.size) + SPARE)
         located = locate(
             claimed, self.probe, direction, (value, bound), size=self.trial.size(), budget=budget
         )
@@ -132,22 +128,11 @@ class Autopsy:
         )
 
     def probe(self, direction: Array, points: int = 5) -> tuple[Array, float, float]:
-        """A quick derivative: the direction taken, its value, and its bound with the claim's rounding."""
-        trial = self.trial
-        cotangent = trial.cotangents[self.channel : self.channel + 1]
-        line = FieldLine(trial.function, trial.point, direction, cotangent, centre=trial.centre)
-        exponent = max(trial.exponent - SHORTER[points], line.limits[0])
-        nodes, half = chebyshev(points, line.grid), line.grid * 2.0**exponent
-        samples = [line.sample(p, exponent) for p in nodes.positions]
-        trial.evaluations += line.evaluations
-        self.budget -= line.evaluations
-        values = np.array([s.values[0] for s in samples])
-        slope = float(nodes.slopes[-1] @ values) / half
-        coarse = float(nodes.slopes[(points + 1) // 2] @ values) / half
-        noise = NORMAL * max(float(s.floor[0]) for s in samples) * float(nodes.slope_norms[-1]) / half
-        taken = line.steps.taken(exponent)
-        own = trial.claim.along(taken, self.channel)[1]
-        return taken, slope, noise + SETTLED[points] * abs(slope - coarse) + own
+        """A quick look on the budget: the direction taken, its derivative, and its bound with the claim's rounding."""
+        before = self.trial.evaluations
+        found = look(self.trial, self.channel, direction, points)
+        self.budget -= self.trial.evaluations - before
+        return found
 
 
 def _none_left(direction: Array) -> tuple[float, float]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.autopsy import QUICK, Autopsy
+from gradcheck.autopsy import Autopsy
 from gradcheck.estimate import Array
 from gradcheck.exhibit import Exhibit, too_many
 from gradcheck.locate import measure_all
 from gradcheck.probes.differences import Row, convergence
+from gradcheck.quick import QUICK
 from gradcheck.trial import Trial
 from gradcheck.turns import Context
 from gradcheck.verdict import Comparison

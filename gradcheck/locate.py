@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,11 +14,8 @@ from gradcheck.estimate import Array
 #: Probe(direction) -> the direction really taken, the right derivative along it, and its bound.
 Probe = Callable[[Array], tuple[Array, float, float]]
 
-#: Splits in a row with both halves wrong after which it is asked whether the error is all over the array.
-SPREAD = 4
-
-#: Blocks of the array, at random places, that are all wrong where it is, and how many of them it holds. Of 30
-#: wrong elements all four blocks hold one with probability (30/256)^4 = 2e-4, of 256 with 0.16.
+#: Blocks of the array, at random places, that are looked at first, and how many of them it holds. Of 30 wrong elements
+#: all four hold one with probability (30/256)^4 = 2e-4, and two of them with 0.07.
 LOOKS, BLOCKS = 4, 256
 
 
@@ -43,7 +41,7 @@ class Located:
     probes : int
         What it cost.
     everywhere : bool
-        Whether they were found to be all over the array.
+        Whether they were found at all of the places looked at, or at half of them and more than there are probes.
     faint : int
         Blocks found wrong in whose halves nothing was: what is wrong there is too small to be told from noise.
     """
@@ -66,8 +64,6 @@ class _Search:
     probes: int = 0
     blocks: list[tuple[float, int, int, float, float]] = field(default_factory=list)
     found: list[Element] = field(default_factory=list)
-    both: int = 0
-    asked: bool = False
     everywhere: bool = False
     faint: int = 0
 
@@ -95,23 +91,26 @@ class _Search:
         first, own = self.residual(low, middle)
         left = self.keep(low, middle, first, own)
         right = self.keep(middle, high, residual - first, bound + own)
-        self.both = self.both + 1 if left and right else 0
         self.faint += not (left or right)
 
-    def look_everywhere(self) -> None:
-        """Ask once whether blocks at random places are all wrong: k elements make log2(k) splits as well."""
-        self.asked = True
+    def look_everywhere(self, budget: int) -> None:
+        """Look at blocks at random places: whether all are wrong, or so many that there are more than can be listed."""
         size = max(1, self.claimed.size // BLOCKS)
         # a stream of its own: the errors of a test are all too often drawn from seed 0 as well
-        places = np.random.default_rng([self.claimed.size, 0x10CA7E]).integers(
-            0, self.claimed.size - size + 1, LOOKS
-        )
-        self.everywhere = all(self.is_wrong(int(low), int(low) + size) for low in places)
+        rng = np.random.default_rng([self.claimed.size, 0x10CA7E])
+        places = rng.choice(self.claimed.size - size + 1, LOOKS, replace=False)
+        wrong = 0
+        for seen, low in enumerate(places, 1):
+            wrong += self.is_wrong(int(low), int(low) + size)
+            many = 2 * wrong >= LOOKS and wrong / seen * self.claimed.size / size > budget - self.probes
+            self.everywhere = wrong == LOOKS or many
+            if self.everywhere or (2 * seen == LOOKS and not wrong):
+                return
 
     def is_wrong(self, low: int, high: int) -> bool:
         """Whether a block is wrong by its own measurement."""
         residual, bound = self.residual(low, high)
-        return abs(residual) > bound
+        return bool(abs(residual) > bound)
 
     def settle(self, at: int) -> None:
         """Measure one element by itself."""
@@ -139,7 +138,7 @@ def locate(
     """Elements of `claimed` that differ from what is measured.
 
     Derivatives along disjoint supports add up, so a wrong block is halved by one probe, and one wrong element
-    among n takes about log2(n) + 1 of them, k take at most about k log2(n). Where errors are everywhere the
+    among n takes about log2(n) + 3 of them, k take at most about k log2(n). Where errors are everywhere the
     search stops early and says so. Only one direction is kept in memory, whatever the number of probes.
 
     Parameters
@@ -164,15 +163,14 @@ def locate(
     >>> wrong[37] *= 2
     >>> found = locate(wrong, lambda v: (v, float(right @ v), 1e-12), v, (float(right @ v), 1e-12))
     >>> [e.index for e in found.elements], found.probes
-    ([(37,)], 7)
+    ([(37,)], 9)
     """
     search = _Search(claimed, probe, direction.ravel(), size)
     value, bound = measured
     search.keep(0, claimed.size, float(np.sum(claimed * direction)) - value, bound)
+    if search.blocks and min(budget, claimed.size) >= LOOKS:
+        search.look_everywhere(budget)
     while search.blocks and search.probes < budget and not search.everywhere:
-        if search.both >= SPREAD and not search.asked and search.probes + LOOKS <= budget:
-            search.look_everywhere()
-            continue
         _, low, high, residual, bound = heapq.heappop(search.blocks)
         if high - low == 1:
             search.settle(low)
@@ -180,6 +178,17 @@ def locate(
             search.split(low, high, residual, bound)
     found = sorted(search.found, key=lambda e: -abs(e.claimed - e.value))
     return Located(tuple(found), bool(search.blocks), search.probes, search.everywhere, search.faint)
+
+
+def enough(size: int) -> int:
+    """Probes that one wrong element among so many takes: the first looks, one for each halving, and its own.
+
+    Examples
+    --------
+    >>> enough(1000)
+    13
+    """
+    return LOOKS // 2 + math.ceil(math.log2(size)) + 1
 
 
 def measure_all(claimed: Array, probe: Probe, *, size: float = 1.0) -> tuple[Array, Array]:

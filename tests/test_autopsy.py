@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcheck.autopsy import QUICK, Autopsy
+from gradcheck.autopsy import Autopsy
 from gradcheck.check import check_vjp
+from gradcheck.quick import QUICK
 from gradcheck.trial import Claim, Trial
 from gradcheck.turns import Context, Suspect
 from gradcheck.verdict import Check, Verdict
@@ -124,7 +125,7 @@ def test_a_wrong_element_of_a_large_one_is_found(place):
 
 
 def test_several_wrong_elements_of_a_large_one():
-    check = failed(doubled_at(5, 2000), LARGE, budget=250)
+    check = failed(doubled_at(5, 2000), LARGE, locate=250)
     assert set(check.wrong) == {(0, 5), (40, 0)}
     assert check.diagnosis == "right but for 2 elements"
 

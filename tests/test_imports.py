@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 HOUSE = (
     "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
     "exhibit", "power", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "glance", "surroundings",
-    "conduct", "elsewhere", "properties", "blame", "trial", "joint", "masked",
+    "conduct", "elsewhere", "properties", "blame", "trial", "quick", "joint", "masked",
     "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
     "rates", "stepped", "missteps", "step",
     "plain", "formats", "case", "operation", "forward", "built_in", "hosting", "importing",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.locate import LOOKS, Element, locate, measure_all
+from gradcheck.locate import LOOKS, Element, enough, locate, measure_all
 
 
 def normal(*shape, seed=0):
@@ -140,7 +140,7 @@ def test_any_place_is_reached(place):
     right = normal(1000)
     found = located(wrong_at(right, [place]), Stub(right))
     assert [e.index for e in found.elements] == [(place,)]
-    assert found.probes <= math.log2(1000) + 3
+    assert found.probes <= enough(1000)
 
 
 def test_what_is_told_of_an_element():
