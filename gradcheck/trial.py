@@ -34,6 +34,10 @@ NEARER = 4.0
 #: Length, beside the expected one, below which a direction is stretched to it.
 SHORT = 0.5
 
+#: Difference, in units of what is allowed, from which on no more digits are asked for: ten times what needs no second
+#: opinion, as the samples that confirm a segment may yet show noise.
+PLAIN = 10 * BLATANT
+
 #: Calls that the shortest look along a direction takes, beside the centre.
 LEAST = 8
 
@@ -115,10 +119,15 @@ class Trial:
         for k in range(directions):
             share = left * FIRST_SHARE if k == 0 and directions > 1 else left
             left -= self.probe(int(share))
-            if self.blatant or self.lost or left < LEAST:
+            if self.settled or left < LEAST:
                 break
-        if self.differing == 1 and not self.blatant:
+        if self.differing == 1 and not self.settled:
             self.probe(max(left, LEAST))
+
+    @property
+    def settled(self) -> bool:
+        """Whether a further direction would tell no more."""
+        return self.blatant or self.lost
 
     @property
     def blatant(self) -> bool:
@@ -163,9 +172,16 @@ class Trial:
     def sampled(self, line: FieldLine, budget: int) -> list[tuple[Estimate, int]]:
         """Estimates from samples at real points, and the exponents of their segments."""
         length = float(np.linalg.norm(line.direction.ravel())) / math.sqrt(line.direction.size)
-        probe = differences.probe if self.method == "differences" else spectral.probe
         start = self.step / NEARER if self.rounds and self.aim is None else self.step
-        return probe(line, start=start, goal=self.goals(length), budget=budget)
+        goal = self.goals(length)
+        if self.method == "differences":
+            return differences.probe(line, start=start, goal=goal, budget=budget)
+
+        def contradicts(estimate: Estimate, exponent: int) -> bool:
+            analytic, rounding = self.claim.along(line.steps.taken(exponent), 0)
+            return bool(abs(analytic - estimate.value) > PLAIN * (estimate.bound + rounding))
+
+        return spectral.probe(line, start=start, goal=goal, budget=budget, contradicts=contradicts)
 
     def wants_complex(self, comparisons: list[Comparison], left: int) -> bool:
         """Whether a complex step is asked for, or could make a pass of what samples leave undecided."""

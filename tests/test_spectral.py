@@ -252,3 +252,50 @@ def test_without_each_rule_a_bound_breaks(monkeypatch, rule):
 def test_roundings_of_the_worst_signs_stay_within_their_factor(count):
     rows = chebyshev(count, 1459).slopes[2:]
     assert (np.abs(rows).sum(axis=1) / np.linalg.norm(rows, axis=1)).max() <= WORST
+
+
+# ---- what contradicts
+
+
+def test_a_contradiction_that_is_plain_ends_the_search():
+    """No more digits are asked for of a slope that is not the expected one by far."""
+    asked = []
+
+    def contradicts(estimate, exponent):
+        asked.append((estimate.value, estimate.bound, exponent))
+        return abs(estimate.value - 2 * math.cos(1)) > 1e4 * estimate.bound
+
+    def f(t):
+        return math.sin(1 + 0.05 * t)
+
+    ((plain, _),) = probe(ScalarLine(f))
+    ((ended, _),) = probe(ScalarLine(f), contradicts=contradicts)
+    assert ended.evaluations < plain.evaluations
+    assert len(asked) == 1
+    assert abs(ended.value - 0.05 * math.cos(1)) <= ended.bound
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_what_is_not_contradicted_is_read_as_ever(name):
+    f, _ = SMOOTH[name]
+    assert probe(ScalarLine(f), contradicts=lambda estimate, exponent: False) == probe(ScalarLine(f))
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_bounds_hold_whatever_ends_the_search(name):
+    f, truth = SMOOTH[name]
+    ((ended, _),) = probe(ScalarLine(f), contradicts=lambda estimate, exponent: True)
+    assert abs(ended.value - truth) <= ended.bound
+
+
+def test_what_is_not_resolved_contradicts_nothing():
+    """Samples without rhyme are not sharp but by a chance of about SHARP squared."""
+    rng, asked = np.random.default_rng(3), []
+
+    def contradicts(estimate, exponent):
+        asked.append(estimate)
+        return True
+
+    for _ in range(300):
+        probe(ScalarLine(lambda t: rng.standard_normal() if t else 0.0), contradicts=contradicts)
+    assert not asked

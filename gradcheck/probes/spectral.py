@@ -13,6 +13,7 @@ The half length h grows and shrinks on the same evidence, towards the smallest b
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -54,6 +55,10 @@ WORTHWHILE = 2
 #: at as well, and by how many bits it is shorter.
 DROWNED, NEARER = 64.0, 4
 
+#: Bound, beside the largest coefficient over h, from which on a segment may contradict what is claimed before its bound
+#: is small: samples of what they do not resolve end two coefficients so low with a chance of about its square.
+SHARP = 1e-4
+
 #: Level, in roundings of the outputs and beside the largest coefficient, above which it has to persist before it is
 #: looked for between neighbours (a finer one may be a ripple that longer segments overlooked); bits between the lengths
 #: that are compared, and the ratio of levels that counts as the same. A kink's level falls with the length at least.
@@ -74,7 +79,12 @@ KNOWN, INWARD = 2.0, 32
 
 
 def probe(
-    line: Line, *, start: float = 0.25, goal: Array | float = 0.0, budget: int = 60
+    line: Line,
+    *,
+    start: float = 0.25,
+    goal: Array | float = 0.0,
+    budget: int = 60,
+    contradicts: Callable[[Estimate, int], bool] | None = None,
 ) -> list[tuple[Estimate, int]]:
     """For every channel of `line` the derivative at its centre, and the exponent of the segment that gave it.
 
@@ -89,6 +99,9 @@ def probe(
         goal, which come last, are read off the samples that the others ask for.
     budget : int
         Calls of the function that may be spent.
+    contradicts : callable, optional
+        contradicts(estimate of the first channel, exponent) -> whether that is so far from what was expected that
+        more digits would tell no more: the search may stop there as well.
 
     Examples
     --------
@@ -98,7 +111,7 @@ def probe(
     >>> abs(estimate.value - math.cos(1)) <= estimate.bound <= 1e-13
     True
     """
-    search = _Search(line, np.atleast_1d(np.asarray(goal, float)), budget)
+    search = _Search(line, np.atleast_1d(np.asarray(goal, float)), budget, contradicts)
     search.run(round(math.log2(start / line.grid)))
     search.doubt()
     first = next(iter(search.segments.values()))
@@ -118,6 +131,7 @@ class _Search:
     line: Line
     goal: Array
     budget: int
+    contradicts: Callable[[Estimate, int], bool] | None = None
     segments: dict[int, Segment] = field(default_factory=dict)
     known: Array | None = None
     step: Array | None = None
@@ -157,7 +171,15 @@ class _Search:
     def good(self, segment: Segment) -> bool:
         if not segment.resolved or (segment.constant and not self.felt):
             return False
-        return bool((segment.bounds() <= self.goals(segment)).all())
+        return bool((segment.bounds() <= self.goals(segment)).all()) or self.tells(segment)
+
+    def tells(self, segment: Segment) -> bool:
+        """Whether it shows that what is expected is wrong, sharply enough."""
+        reading = segment.leading[0]
+        estimate = reading.estimate
+        if self.contradicts is None or estimate.bound * estimate.step > SHARP * reading.top:
+            return False
+        return self.contradicts(estimate, segment.exponent)
 
     def goals(self, segment: Segment) -> Array:
         own = np.array([ENOUGH * self.line.unit * abs(r.estimate.value) for r in segment.leading])
