@@ -85,7 +85,8 @@ def check_vjp(
     sizes : mapping of name to int, optional
         Numbers by which a mistaken gradient may be off (the n of a pooling), for the diagnosis.
     only : sequence of int, optional
-        Inputs to probe, all by default. What is said of one does not depend on which others are probed.
+        Inputs to probe, all by default. Those that agree may be told by one line through all of them, which costs
+        less than a line for each; its numbers are not those of an input by itself, its verdict is.
     factors : mapping of name to ndarray or float, optional
         What a mistaken gradient may lack or have once too often (f', β), for the diagnosis.
     suspects : callable, optional
@@ -93,7 +94,7 @@ def check_vjp(
         its gradient is got wrong, for the diagnosis.
     locate : int, optional
         Calls of f that a failing input may cost beyond, to find out where it is wrong; by default what is left
-        of `budget`. Passing costs none of them.
+        of `budget`, up to what measures 20 elements or finds one among many. Passing costs none of them.
     explain : bool
         Whether a failure is looked into, for where it is wrong and what the mistake looks like.
     strict : bool

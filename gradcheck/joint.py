@@ -16,6 +16,7 @@ import numpy as np
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
 from gradcheck.probes.field import FieldLine
+from gradcheck.quick import look
 from gradcheck.trial import RESERVE, Claim, Trial
 from gradcheck.verdict import Budget, Comparison, Verdict, budget_of, decide
 
@@ -85,6 +86,25 @@ class JointTrial(Trial):
             replace(comparisons[0], scale=self.scale_of(part, 0, taken[0]))
             for taken, comparisons in zip(self.taken, self.rounds, strict=True)
         ]
+
+    @property
+    def settled(self) -> bool:
+        """Whether a further direction would tell no more: where claims differ each is looked at by itself."""
+        return self.differing > 0 or self.lost
+
+    def accused(self) -> list[int]:
+        """Inputs that seem to make the difference, by a quick look at what each contributes along the last direction.
+
+        The last one is spared the look: it is what is left where none of the others shows anything.
+        """
+        found = []
+        for k, part in enumerate(self.parts[:-1]):
+            alone = np.zeros_like(self.asked)
+            alone[part] = self.asked[part]
+            taken, value, bound = look(self, 0, alone)
+            if not abs(self.claim.along(taken, 0)[0] - value) <= bound:
+                found.append(k)
+        return found or [len(self.parts) - 1]
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,8 @@ def judge_case(
     judge : callable
         `check_vjp`, as strict as certificates are.
     only : container of str, optional
-        Rows to judge, all by default; what is said of one does not depend on the others. "conduct" beside
-        inputs is what these owe together; alone, what all do.
+        Rows to judge, all by default; the verdict on one does not depend on the others. "conduct" beside inputs is
+        what these owe together; alone, what all do.
     explain : bool
         Whether a wrong forward's check is to say what the gradients tell of it.
     tell : callable, optional

@@ -151,9 +151,18 @@ class Task:
         return claims
 
     def jointly(
-        self, some: list[int], claims: list[Claim | None], centre: Array, cotangents: Array
+        self,
+        some: list[int],
+        claims: list[Claim | None],
+        centre: Array,
+        cotangents: Array,
+        step: float = JointTrial.step,
     ) -> dict[int, Shown]:
-        """What one line through several inputs shows of those that agree; the others are probed one by one."""
+        """What one line through several inputs shows of those that agree; the others are probed one by one.
+
+        Where it shows that not all do, those that seem innocent are looked at together once more, from the half length
+        that served.
+        """
         held = {i: claim for i in some if (claim := claims[i]) is not None and claim.norm(0) > 0}
         dtypes = {self.inputs[i].dtype for i in held} | {centre.dtype}
         if (
@@ -183,9 +192,15 @@ class Task:
             aim=self.aim,
             method=self.method,
             parts=parts,
+            step=step,
         )
         found = agreed(trial, self.directions, self.aim or self.wanted or trial.wanted())
         told = {i: shown for i, shown in zip(held, found, strict=True) if shown is not None}
+        if trial.differing and len(held) > 2:
+            accused = trial.accused()
+            return self.jointly(
+                [i for k, i in enumerate(held) if k not in accused], claims, centre, cotangents
+            )
         if not told or trial.looked is None:
             return {}
 

@@ -598,9 +598,11 @@ def test_one_input_is_probed_alone_as_among_the_others():
     assert [str(part.verdict) for part in whole.parts] == ["pass", "pass", "fail"]
     for i, part in enumerate(whole.parts):
         alone = check_vjp(f, wrong, inputs, only=(i,))
-        assert (alone.verdict, alone.parts) == (part.verdict, (part,))
+        assert alone.verdict == part.verdict
         assert alone.evaluations < whole.evaluations
-    assert check_vjp(f, wrong, inputs, only=(2, 0)).parts == (whole.parts[0], whole.parts[2])
+        if i == 2:
+            assert alone.parts == (part,)  # what agrees is told by one line through several of them
+    assert [part.verdict for part in check_vjp(f, wrong, inputs, only=(2, 0)).parts] == ["pass", "fail"]
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,31 @@ def test_a_gradient_of_zero_is_still_told_from_the_others():
     check = check_vjp(lambda x, y: np.sin(x) + 0 * y, lambda c, x, y: (c * np.cos(x), 0 * c), (X, X.copy()))
     assert check.passed
     assert [part.zero_everywhere for part in check.parts] == [False, True]
+
+
+def test_the_innocent_are_told_together_though_one_is_wrong():
+    """The wrong one costs its own calls; those that agree one line and a quick look for each."""
+
+    def f(*inputs):
+        return np.tanh(sum(inputs))
+
+    def vjp(c, *inputs):
+        d = c * (1 - f(*inputs) ** 2)
+        return tuple(d * (1.01 if i == 3 else 1.0) for i in range(6))
+
+    inputs = tuple(RNG.standard_normal(40) / 4 for _ in range(6))
+    together, alone = counted(f), counted(f)
+    check = check_vjp(together, vjp, inputs, explain=False)
+    assert [part.verdict is Verdict.FAIL for part in check.parts] == [i == 3 for i in range(6)]
+    assert len({check.parts[i].evaluations for i in range(6) if i != 3}) == 1
+    check_vjp(alone, vjp, inputs, explain=False, only=(0,))
+    assert together.calls < 4 * alone.calls
+
+
+@pytest.mark.parametrize("hit", [(0, 2), (0, 1, 2), (1, 2)])
+def test_several_wrong_ones_are_all_named(hit):
+    def wrong(c, *inputs):
+        return tuple(g * (1.3 if i in hit else 1.0) for i, g in enumerate(pullback(c, *inputs)))
+
+    check = check_vjp(layer, wrong, (X, W, B))
+    assert [part.verdict is Verdict.FAIL for part in check.parts] == [i in hit for i in range(3)]
