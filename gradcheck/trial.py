@@ -31,6 +31,9 @@ RESERVE = 40
 #: How much shorter further directions start, that need fewer digits: 9 points then do what 17 did.
 NEARER = 4.0
 
+#: Resolution, beside what a pass has to see, up to which digits are spared: a step NEARER times shorter still sees it.
+SPARE = 10.0
+
 #: Length, beside the expected one, below which a direction is stretched to it.
 SHORT = 0.5
 
@@ -172,7 +175,7 @@ class Trial:
     def sampled(self, line: FieldLine, budget: int) -> list[tuple[Estimate, int]]:
         """Estimates from samples at real points, and the exponents of their segments."""
         length = float(np.linalg.norm(line.direction.ravel())) / math.sqrt(line.direction.size)
-        start = self.step / NEARER if self.rounds and self.aim is None else self.step
+        start = self.start()
         goal = self.goals(length)
         if self.method == "differences":
             return differences.probe(line, start=start, goal=goal, budget=budget)
@@ -182,6 +185,15 @@ class Trial:
             return bool(abs(analytic - estimate.value) > PLAIN * (estimate.bound + rounding))
 
         return spectral.probe(line, start=start, goal=goal, budget=budget, contradicts=contradicts)
+
+    def start(self) -> float:
+        """Half length at which a further direction starts.
+
+        With digits to spare a shorter one; where noise leaves too few, that would have fewer still.
+        """
+        if not self.rounds or self.aim is not None:
+            return self.step
+        return self.step / (NEARER if self.rounds[-1][0].resolution <= self.wanted() / SPARE else 1.0)
 
     def wants_complex(self, comparisons: list[Comparison], left: int) -> bool:
         """Whether a complex step is asked for, or could make a pass of what samples leave undecided."""

@@ -242,3 +242,13 @@ def test_what_was_measured_leaves_out_what_was_not():
     blind.run(2, 120)
     assert list(blind.measured(0)) == []
     assert math.isinf(blind.rounds[0][0].allowed)
+
+
+# Where a further direction starts
+
+
+@pytest.mark.parametrize(("offset", "nearer"), [(0.0, True), (1e8, False)])
+def test_a_further_direction_starts_nearer_only_where_digits_are_spared(offset, nearer):
+    trial = trial_of(lambda x: offset + np.sin(x), lambda c: c * np.cos(X), X)
+    trial.probe(60)
+    assert (trial.start() < trial.step) == nearer
