@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -45,9 +45,17 @@ class Steps:
     point: Array
     direction: Array
     grid: int
+    _last: dict[int, Array] = field(default_factory=dict, repr=False, compare=False)
 
     def quantum(self, exponent: int) -> Array:
-        """The step of one position, in the dtype of the point."""
+        """The step of one position, in the dtype of the point; read-only, since the last one is kept."""
+        if exponent not in self._last:
+            self._last.clear()
+            self._last[exponent] = self._quantum(exponent)
+            self._last[exponent].setflags(write=False)
+        return self._last[exponent]
+
+    def _quantum(self, exponent: int) -> Array:
         size = 2.0**exponent * np.abs(self.direction.astype(np.float64))
         unit = np.spacing((np.abs(self.point) + self.grid * size).astype(self.point.dtype))
         steps = np.copysign(np.rint(size / unit), self.direction)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -33,7 +34,8 @@ class JointLine(FieldLine):
 
     parts: Sequence[slice] = ()
 
-    def scale(self) -> float:
+    @cached_property
+    def length(self) -> float:
         """Length of t over which the slowest of the inputs moves by its own size: it bounds what rounding hides."""
         lengths = [_rms(self.point[p]) / v for p in self.parts if (v := _rms(self.direction[p])) > 0]
         return max((length for length in lengths if length > 0), default=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def is_inexact(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "c" or is_real(dtype)
 
 
+@cache  # a check asks some two hundred times, and NumPy makes up a dtype's name at each
 def finfo(dtype: Any) -> Any:
     """`numpy.finfo`, of bfloat16 too.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,11 @@ class Claim:
 
     def norm(self, channel: int) -> float:
         """‖g‖ in the 2-norm."""
-        return float(np.linalg.norm(self.gradients[channel].astype(np.float64).ravel()))
+        return self._norms[channel]
+
+    @cached_property
+    def _norms(self) -> tuple[float, ...]:
+        return tuple(float(np.linalg.norm(g.astype(np.float64, copy=False).ravel())) for g in self.gradients)
 
     def is_rounding(self, channel: int, natural: float, eps: float) -> bool:
         """Whether nothing but rounding is left of the gradient, by its own measure and its natural size.
@@ -263,13 +268,25 @@ class Trial:
 
     def size(self) -> float:
         """Typical size of the point's elements, to which a step is measured; 1 at the origin."""
+        return self._size
+
+    @cached_property
+    def _size(self) -> float:
         size = float(np.sqrt(np.mean(np.square(self.point, dtype=np.float64))))
         return size if size > 0 else 1.0
 
     def natural(self, channel: int = 0) -> float:
         """The gradient of a function that changes by its own size when the point does."""
-        flat = self.cotangents[channel].ravel().astype(np.float64) * self.centre.astype(np.float64).ravel()
-        return float(np.linalg.norm(flat)) / self.size() / math.sqrt(self.point.size)
+        return self._naturals[channel]
+
+    @cached_property
+    def _naturals(self) -> tuple[float, ...]:
+        centre = self.centre.astype(np.float64, copy=False)
+        sizes = (
+            float(np.linalg.norm((c.astype(np.float64, copy=False) * centre).ravel()))
+            for c in self.cotangents
+        )
+        return tuple(size / self.size() / math.sqrt(self.point.size) for size in sizes)
 
     def vanishes(self, channel: int = 0) -> bool:
         """Whether the claim is zero but for rounding."""

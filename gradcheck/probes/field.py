@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,10 @@ class FieldLine:
 
     def shortest(self) -> int:
         """Exponent at which one quantum is a few units in the last place for the median element that moves."""
+        return self._shortest
+
+    @cached_property
+    def _shortest(self) -> int:
         moving = self.direction != 0
         if not moving.any():
             return -1000
@@ -73,6 +78,11 @@ class FieldLine:
 
     def scale(self) -> float:
         """Length of t over which the point moves by its own size; 1 at the origin."""
+        return self.length
+
+    @cached_property
+    def length(self) -> float:
+        """The same, measured once."""
         v = float(np.sqrt(np.mean(np.square(self.direction, dtype=np.float64))))
         x = float(np.sqrt(np.mean(np.square(self.point, dtype=np.float64))))
         return x / v if x > 0 and v > 0 else 1.0
@@ -104,9 +114,21 @@ class FieldLine:
         least = underflow(output)
         if self.cotangents is None:
             return Sample(change.reshape(1), unit * np.abs(output.astype(np.float64)).reshape(1) + least)
-        flat = self.cotangents.reshape(len(self.cotangents), -1).astype(np.float64)
-        sizes = np.sqrt(flat**2 @ output.astype(np.float64).ravel() ** 2)
-        return Sample(flat @ change.ravel(), unit * sizes + least * np.abs(flat).max(axis=1))
+        wide = output.astype(np.float64, copy=False).ravel()
+        # one channel after another: squares of all of them at once would be the largest arrays of a check
+        sizes = np.array([np.linalg.norm(c * wide) for c in self.flat])
+        return Sample(self.flat @ change.ravel(), unit * sizes + least * self.heaviest)
+
+    @cached_property
+    def flat(self) -> Array:
+        """The cotangents as float64, shape (channels, outputs)."""
+        assert self.cotangents is not None
+        return self.cotangents.reshape(len(self.cotangents), -1).astype(np.float64, copy=False)
+
+    @cached_property
+    def heaviest(self) -> Array:
+        """The largest weight of each channel."""
+        return np.asarray(np.abs(self.flat).max(axis=1))
 
     def start(self) -> Array:
         """The output at the point, evaluated once."""
@@ -124,7 +146,8 @@ class FieldLine:
 def difference(output: Array, centre: Array) -> Array:
     """What two outputs differ by, float64: taken in their own numbers where those are longer."""
     wide = np.result_type(output.dtype, np.float64) if output.dtype.kind == "f" else np.float64
-    return np.asarray((output.astype(wide) - centre.astype(wide)).astype(np.float64))
+    apart = output.astype(wide, copy=False) - centre.astype(wide, copy=False)
+    return np.asarray(apart.astype(np.float64, copy=False))
 
 
 def underflow(output: Array) -> float:
@@ -137,6 +160,7 @@ def underflow(output: Array) -> float:
     return tiny if output.any() else math.sqrt(tiny)
 
 
+@cache
 def unit_of(dtype: np.dtype[Any]) -> float:
     """Unit round-off of a number of this dtype once it is float64, which a longdouble's changes come to be."""
     return max(float(finfo(dtype).eps), float(np.finfo(np.float64).eps)) / 2

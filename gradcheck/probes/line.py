@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -50,7 +51,7 @@ class Sample:
     values: Array
     floor: Array
 
-    @property
+    @cached_property
     def finite(self) -> bool:
         """Whether every channel is a finite number."""
         return bool(np.isfinite(self.values).all())
