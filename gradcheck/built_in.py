@@ -8,7 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 ADAPTERS: Mapping[str, str] = MappingProxyType(
-    {name: f"gradcheck.adapters.{name}" for name in ("torch", "jax", "autograd", "mygrad", "scipy")}
+    {
+        name: f"gradcheck.adapters.{name}"
+        for name in ("torch", "jax", "autograd", "mygrad", "numba", "numexpr", "scipy")
+    }
 )
 """The module of each adapter by the library's name, which is that of its extra as well."""
 

@@ -73,6 +73,24 @@ def test_frameworks_pass_in_all_that_they_offer(library, left_out):
     assert certificate.environment["target"] == version(library)
 
 
+COMPILED = {"numba": {"upsample", "downsample"}, "numexpr": {"sigmoid", "tanh", "scaled_tanh"}}
+
+
+@pytest.mark.parametrize("library", COMPILED)
+def test_compilers_pass_in_the_operations_that_they_are_good_at(library):
+    pytest.importorskip(library)
+    certificate = certify(library, examples=6)
+    assert {result.operation for result in certificate.results} == COMPILED[library]
+    assert {str(result.verdict) for result in certificate.results} == {"pass"}
+
+
+@pytest.mark.parametrize("library", COMPILED)
+def test_a_compiler_that_is_not_installed_is_named_by_its_extra(library, monkeypatch):
+    monkeypatch.setattr("gradcheck.built_in.find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match=rf"pip install 'gradcheck\[{library}\]'"):
+        module_of(library)
+
+
 @pytest.mark.parametrize("library", ["torch", "jax", "mygrad"])
 def test_a_convention_that_a_framework_does_not_have_fails(library):
     pytest.importorskip(library)

@@ -22,6 +22,9 @@ from gradcheck.importing import TargetError
 from gradcheck.operation import operation, operations
 from reference.kernels import FAST, FFT, NAIVE
 
+CERTIFIED = Certified(0)
+"""Each operation of a contender is certified once for all tests."""
+
 LARGE = 5 * 4 * 16 * 16
 """Elements of the maps that are raced; certificates look at smaller ones."""
 
@@ -148,6 +151,36 @@ def test_loops_are_told_and_not_waited_for(monkeypatch):
     assert not raced(naive=NAIVE.downsample, text="1,2,1,8,8,1").standings[0].reason
 
 
+def test_one_stalled_call_makes_no_loops_of_a_contender(monkeypatch):
+    stalls = iter([0.5, 1e-6, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])  # seconds of the calls of each contender
+    monkeypatch.setattr(contest, "_spent", lambda call: next(stalls))
+    found = raced(fast=FAST.downsample, naive=NAIVE.downsample, text="20,20,1,32,32,1")
+    assert not found.standings[0].reason
+    assert found.standings[1].reason.startswith("would take about")
+
+
+@pytest.mark.parametrize("library", ["numba", "numexpr"])
+def test_compiled_contenders_are_raced_where_they_are_installed(library):
+    pytest.importorskip(library)
+    name = {"numba": "upsample", "numexpr": "sigmoid"}[library]
+    entrants = contenders((), operations(), {"fast", library}.__contains__)
+    (size,) = sizes.sizes(name, "small")
+    for direction in ("forward", "gradients"):
+        found = race(operation(name), size, entrants, CERTIFIED, direction=direction, rounds=6, clock="cpu")
+        assert all(each.seconds is not None for each in found.standings), found.standings
+
+
+def test_numexpr_too_has_one_thread_in_a_race():
+    numexpr = pytest.importorskip("numexpr")
+    before = numexpr.set_num_threads(2)
+    try:
+        with timing.one_thread():
+            assert numexpr.get_num_threads() == 1
+        assert numexpr.get_num_threads() == 2
+    finally:
+        numexpr.set_num_threads(before)
+
+
 def test_the_interval_of_a_median_has_its_confidence():
     for n in (7, 15, 40):
         found = median(np.arange(n))
@@ -202,7 +235,9 @@ def test_limits_copy_half_the_bytes_and_multiply_as_much():
         ("upsample", "1,2,3,0,4,1", "six whole numbers of at least 1"),
         ("downsample", "1,1,1,3,4,1", "height mod 2 = 1, width mod 2 = 0, but must be 0"),
         ("convolve_valid", "1,1,1,3,4,5", "height - kernel + 1 = -1, width - kernel + 1 = 0"),
-        ("softmax", "small", "bench: softmax has no sizes to be raced at"),
+        ("subsampling", "1,1,1,3,4,1", "height mod 2 = 1, width mod 2 = 0, but must be 0"),
+        ("combination", "1,1,1,3,4,5", "height - kernel + 1 = -1, width - kernel + 1 = 0"),
+        ("network", "small", "bench: network has no sizes to be raced at"),
     ],
 )
 def test_sizes_that_cannot_be_are_explained(name, text, said):
@@ -219,6 +254,39 @@ def test_every_size_is_one_of_its_operation(name, text):
         assert size.work > 0
 
 
+def test_every_operation_but_a_network_has_sizes():
+    assert set(sizes.OPERATIONS) == set(operations()) - {"network"}
+
+
+LAYERS = ["squared_error", "dense", "convolution", "subsampling", "softmax", "combination", "sparsity"]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("direction", ["forward", "gradients"])
+def test_layers_are_raced_by_the_catalogue_s_own(name, direction):
+    entrants = contenders((), operations(), "reference".__eq__)
+    size = sizes.sizes(name, "small")[0]
+    found = race(operation(name), size, entrants, CERTIFIED, direction=direction, rounds=6, clock="cpu")
+    (standing,) = found.standings
+    assert (standing.name, standing.reason) == ("reference", "")
+    assert standing.seconds is not None
+
+
+def test_a_library_that_is_known_by_its_adapter_alone_is_not_raced():
+    pytest.importorskip("torch")
+    entrants = contenders((), operations(), {"reference", "torch"}.__contains__)
+    size = sizes.sizes("softmax", "small")[0]
+    found = race(operation("softmax"), size, entrants, CERTIFIED, direction="forward", rounds=6, clock="cpu")
+    assert found.standings[1].reason == "only its adapter is known, with NumPy's arrays on either side"
+
+
+def test_only_what_is_wanted_is_imported(monkeypatch):
+    loaded = []
+    monkeypatch.setattr("gradcheck.bench.contenders.load", lambda thing, known: loaded.append(thing))
+    contenders((), operations(), {"fast"}.__contains__)
+    assert loaded == [FAST]
+
+
 def test_products_are_those_of_the_loops():
     (size,) = sizes.sizes("convolve_valid", "2,3,4,6,5,3")
     assert size.products == 2 * 3 * 4 * 3 * 3 * 4 * 3
@@ -226,7 +294,18 @@ def test_products_are_those_of_the_loops():
 
 @pytest.mark.parametrize("library", ["torch", "jax"])
 @pytest.mark.parametrize(
-    "name", ["upsample", "downsample", "convolve_valid", "convolve_full", "sigmoid", "tanh"]
+    "name",
+    [
+        "upsample",
+        "downsample",
+        "convolve_valid",
+        "convolve_full",
+        "sigmoid",
+        "tanh",
+        "scaled_tanh",
+        "dense",
+        "convolution",
+    ],
 )
 @pytest.mark.parametrize("direction", ["forward", "gradients"])
 def test_a_library_called_natively_answers_as_its_adapter_does(library, name, direction):
@@ -330,7 +409,7 @@ def test_a_change_needs_intervals_apart_and_more_than_five_percent(before, now, 
     [
         (["no_such_target"], "there is no module no_such_target"),
         (["--operation", "upsampel"], "nearest = upsample"),
-        (["--operation", "softmax"], "bench: softmax has no sizes to be raced at"),
+        (["--operation", "network"], "bench: network has no sizes to be raced at"),
         (["--sizes", "huge"], "--sizes: these are no sizes"),
         (["--only", "fsat"], "there is no contender of this name\n  name = 'fsat', nearest = fast"),
         (["--baseline", "slow"], "there is no contender of this name"),

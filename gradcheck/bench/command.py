@@ -10,7 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from gradcheck.bench.contenders import Contender, contenders
+from gradcheck.bench.contenders import contenders
+from gradcheck.bench.contenders import names as all_names
 from gradcheck.bench.contest import contests
 from gradcheck.bench.plot import plot
 from gradcheck.bench.record import RecordError, compared, in_words, machine, written
@@ -62,20 +63,21 @@ def run(
         raise WrongBench(str(error)) from error
     for library, extra in (("pytest_benchmark", "bench"), *((("matplotlib", "plot"),) if picture else ())):
         needed(library, extra, "gradcheck bench")
-    with one_core(), one_thread() as threads:
-        entrants = _chosen(contenders(targets, known), [*wanted, *targets] if wanted else (), baseline)
-        dtypes = ("float32", "float64") if dtype == "both" else (dtype,)
-        found = contests(
-            asked,
-            entrants,
-            text=text,
-            dtypes=dtypes,
-            rounds=rounds,
-            seed=seed,
-            baseline=baseline,
-            clock=clock,
-        )
-        info = machine(threads)
+    chosen = _chosen(targets, wanted, baseline)
+    with one_core():  # before the libraries are loaded, some of which start a thread for each core
+        entrants = contenders(targets, known, chosen.__contains__)
+        with one_thread() as threads:
+            found = contests(
+                asked,
+                entrants,
+                text=text,
+                dtypes=("float32", "float64") if dtype == "both" else (dtype,),
+                rounds=rounds,
+                seed=seed,
+                baseline=baseline,
+                clock=clock,
+            )
+            info = machine(threads)
     if file is not None:
         write_whole(written(found, threads), file)
     if picture is not None:
@@ -93,16 +95,18 @@ def _since(found: Any, old: Path, console: Console) -> int:
     return int(any(change.verdict == "slower" for change in changes))
 
 
-def _chosen(found: Sequence[Contender], wanted: Sequence[str], baseline: str | None) -> tuple[Contender, ...]:
-    names = [each.name for each in found]
-    for name in (*wanted, *([baseline] if baseline else ())):
-        if name not in names:
+def _chosen(targets: Sequence[str], wanted: Sequence[str], baseline: str | None) -> set[str]:
+    """The names of those that race: all, or those asked for with the targets and the baseline."""
+    known = all_names(targets)
+    asked = (*wanted, *([baseline] if baseline else ()))
+    for name in asked:
+        if name not in known:
             raise WrongBench(
                 "bench: there is no contender of this name\n"
-                f"  name = {name!r}, nearest = {nearest(name, dict.fromkeys(names))}\n"
-                f"  wanted one of {', '.join(names)}"
+                f"  name = {name!r}, nearest = {nearest(name, dict.fromkeys(known))}\n"
+                f"  wanted one of {', '.join(known)}"
             )
-    return tuple(each for each in found if not wanted or each.name in wanted or each.name == baseline)
+    return {*asked, *targets} if wanted else set(known)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.bench.natives import native
+from gradcheck.bench.natives import NATIVE, native
 from gradcheck.bench.sizes import Size
 from gradcheck.estimate import Array
 from gradcheck.implementation import Implementation, Offer, load
@@ -19,8 +19,8 @@ from gradcheck.importing import TargetError
 from gradcheck.operation import CATALOGUES, Operation, Turn
 from gradcheck.translation import as_tuple, declared, translated
 
-INSTALLED = ("torch", "jax")
-"""Libraries that are raced where they are installed, by their adapters."""
+INSTALLED = ("numba", "numexpr", "torch", "jax")
+"""Libraries that are raced where they are installed: the first two take NumPy's arrays, the others their own."""
 
 DIRECTIONS = ("forward", "gradients")
 
@@ -42,6 +42,10 @@ class Contender:
         """Whether it has this direction of the operation."""
         offer = self.implementation.offers.get(operation)
         return offer is not None and (offer.forward if direction == "forward" else offer.vjp) is not None
+
+    def known(self, operation: str) -> bool:
+        """Whether it can be called as its users call it."""
+        return self.name not in NATIVE or operation in NATIVE[self.name]
 
     def answer(self, operation: Operation, direction: str, call: Call) -> tuple[Array, ...]:
         """What it answers, in the catalogue's conventions."""
@@ -110,8 +114,12 @@ def call_of(size: Size, dtype: str, seed: int, shape: tuple[int, ...]) -> Call:
     return Call(size.inputs(dtype, seed), dict(size.options), cotangent)
 
 
-def contenders(targets: Iterable[str], catalogue: Any) -> tuple[Contender, ...]:
+def contenders(
+    targets: Iterable[str], catalogue: Any, wanted: Callable[[str], bool] = lambda name: True
+) -> tuple[Contender, ...]:
     """The catalogues' own forms, then the libraries that are installed, then the targets, each once.
+
+    Those of names that are not `wanted` are not even imported.
 
     Raises
     ------
@@ -120,15 +128,22 @@ def contenders(targets: Iterable[str], catalogue: Any) -> tuple[Contender, ...]:
     """
     found: dict[str, Contender] = {}
     for name, thing in (*_own(), *((each, each) for each in INSTALLED if find_spec(each) is not None)):
-        found[name] = Contender(name, load(thing, catalogue))
+        if wanted(name):
+            found[name] = Contender(name, load(thing, catalogue))
     for target in targets:
-        if target in found and target not in INSTALLED:
+        if target in dict(_own()):
             raise TargetError(
                 f"bench: two contenders have one name\n  name = {target!r}, taken by a form of the catalogue\n"
                 f"  names must differ: say module:object, which is named so in the table"
             )
         found[target] = Contender(target, load(target, catalogue))
     return tuple(found.values())
+
+
+def names(targets: Iterable[str]) -> tuple[str, ...]:
+    """The names of all contenders that there are, none of them imported."""
+    installed = (each for each in INSTALLED if find_spec(each) is not None)
+    return tuple(dict.fromkeys((*(name for name, _ in _own()), *installed, *targets)))
 
 
 def _own() -> Iterator[tuple[str, Any]]:

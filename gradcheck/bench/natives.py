@@ -15,6 +15,22 @@ from gradcheck.frameworks.torch_arrays import from_numpy
 
 Thunk = Callable[[], Any]
 
+_KNOWN = (
+    "upsample",
+    "downsample",
+    "convolve_valid",
+    "sigmoid",
+    "tanh",
+    "scaled_tanh",
+    "dense",
+    "convolution",
+)
+NATIVE = {"torch": {*_KNOWN, "convolve_full"}, "jax": set(_KNOWN)}
+"""Operations of each library that are called so."""
+
+AMPLITUDE, STEEPNESS = 1.7159, 2 / 3
+"""Of the scaled tanh."""
+
 
 def native(
     library: str, operation: str, direction: str, inputs: tuple[Array, ...], cotangent: Any, n: Any
@@ -49,6 +65,9 @@ def _torch_forward(torch: Any, n: Any) -> Mapping[str, Callable[..., Any]]:
         "downsample": lambda x: functional.avg_pool2d(x, n),
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
+        "scaled_tanh": lambda u: AMPLITUDE * torch.tanh(STEEPNESS * u),
+        "dense": functional.linear,
+        "convolution": functional.conv2d,
     }
 
 
@@ -61,6 +80,13 @@ def _torch_gradients(torch: Any, n: Any) -> Mapping[str, Callable[..., Any]]:
         return lambda c, x, k: aten.convolution_backward(
             c, x, k, None, ones, zeros, ones, transposed, zeros, 1, [True, True, False]
         )
+
+    def layer(c: Any, x: Any, k: Any, b: Any) -> Any:
+        every = [True, True, True]
+        return aten.convolution_backward(c, x, k, list(b.shape), ones, zeros, ones, False, zeros, 1, every)
+
+    def scaled_tanh(c: Any, u: Any) -> Any:
+        return AMPLITUDE * STEEPNESS * aten.tanh_backward(c, torch.tanh(STEEPNESS * u))
 
     def upsample(c: Any, x: Any) -> Any:
         return aten.upsample_nearest2d_backward(c, list(c.shape[2:]), list(x.shape), None, None)
@@ -75,6 +101,9 @@ def _torch_gradients(torch: Any, n: Any) -> Mapping[str, Callable[..., Any]]:
         "downsample": downsample,
         "sigmoid": lambda c, u: aten.sigmoid_backward(c, torch.sigmoid(u)),
         "tanh": lambda c, u: aten.tanh_backward(c, torch.tanh(u)),
+        "scaled_tanh": scaled_tanh,
+        "dense": lambda c, x, W, b: (c @ W, c.T @ x, c.sum(0)),
+        "convolution": layer,
     }
 
 
@@ -111,4 +140,7 @@ def _jax_forward(jax: Any, n: Any) -> Mapping[str, Callable[..., Any]]:
         "downsample": downsample,
         "sigmoid": jax.nn.sigmoid,
         "tanh": jax.numpy.tanh,
+        "scaled_tanh": lambda u: AMPLITUDE * jax.numpy.tanh(STEEPNESS * u),
+        "dense": lambda x, W, b: x @ W.T + b,
+        "convolution": lambda x, k, b: valid(x, k) + b[:, None, None],
     }

@@ -18,7 +18,7 @@ from gradcheck.frameworks.extras import needed
 SLOWER = 1.05
 """A median must have grown by more than this, beside its interval: less is the layout of memory, from run to run."""
 
-PACKAGES = ("numpy", "scipy", "torch", "jax", "numba")
+PACKAGES = ("numpy", "scipy", "torch", "jax", "numba", "numexpr")
 
 
 class RecordError(Exception):

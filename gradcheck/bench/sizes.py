@@ -21,8 +21,14 @@ NAMED: Mapping[str, tuple[tuple[int, ...], ...]] = {
 POOL = 2
 """Side of a block of upsample and downsample, as in the notes' network."""
 
-OPERATIONS = ("upsample", "downsample", "convolve_valid", "convolve_full", "sigmoid", "tanh", "scaled_tanh")
-"""The operations that have sizes here, and so can be raced."""
+OPERATIONS = (
+    *("upsample", "downsample", "convolve_valid", "convolve_full", "sigmoid", "tanh", "scaled_tanh"),
+    *("squared_error", "dense", "convolution", "subsampling", "softmax", "combination", "sparsity"),
+)
+"""The operations that have sizes here, and so can be raced: all of the notes but a whole network."""
+
+LINEAR = {"activation": "identity"}
+"""Of layers: right answers are equal to the bit, and the activation's own time is raced by its own name."""
 
 
 class SizeError(ValueError):
@@ -100,30 +106,52 @@ def _made(operation: str, n: int, i: int, j: int, h: int, w: int, k: int) -> Siz
     if operation not in OPERATIONS:
         raise SizeError(
             f"bench: {operation} has no sizes to be raced at\n  operation = {operation!r}, "
-            f"wanted one of {', '.join(OPERATIONS)}\n  the others are made of these"
+            f"wanted one of {', '.join(OPERATIONS)}\n  a network is made of these"
         )
-    if operation.startswith("convolve"):
-        return _convolution(operation, (n, i, h, w), (i, j, k, k))
-    if operation == "downsample":
-        if h % POOL or w % POOL:
-            raise SizeError(
-                f"--sizes: blocks do not fit\n  height, width = {h}, {w}, wanted multiples of {POOL}\n"
-                f"  height mod {POOL} = {h % POOL}, width mod {POOL} = {w % POOL}, but must be 0"
-            )
-        return Size(operation, {"x": (n, i, h, w)}, {"n": POOL})
-    if operation == "upsample":
-        return Size(operation, {"x": (n, i, h, w)}, {"n": POOL})
-    return Size(operation, {"u": (n, i, h, w)})
+    maps, kernels = (n, i, h, w), (i, j, k, k)
+    if operation.startswith("convol"):
+        return _convolution(operation, maps, kernels)
+    if operation == "combination":
+        return _combination(maps, kernels)
+    if operation in ("downsample", "subsampling") and (h % POOL or w % POOL):
+        raise SizeError(
+            f"--sizes: blocks do not fit\n  height, width = {h}, {w}, wanted multiples of {POOL}\n"
+            f"  height mod {POOL} = {h % POOL}, width mod {POOL} = {w % POOL}, but must be 0"
+        )
+    plain: dict[str, tuple[Mapping[str, tuple[int, ...]], Mapping[str, Any], int]] = {
+        "squared_error": ({"y": (n, i * h * w), "t": (n, i * h * w)}, {}, 0),
+        "dense": ({"x": (n, i * h * w), "W": (j, i * h * w), "b": (j,)}, LINEAR, n * i * h * w * j),
+        "upsample": ({"x": maps}, {"n": POOL}, 0),
+        "downsample": ({"x": maps}, {"n": POOL}, 0),
+        "subsampling": ({"x": maps, "beta": (i,), "b": (i,)}, {"n": POOL, **LINEAR}, 0),
+        "softmax": ({"c": (i, j)}, {}, 0),
+        "sparsity": ({"c": (i, j)}, {"lam": 0.5}, 0),
+    }
+    return Size(operation, *plain.get(operation, ({"u": maps}, {}, 0)))
 
 
 def _convolution(operation: str, x: tuple[int, ...], k: tuple[int, ...]) -> Size:
+    down, across = _valid(x, k)
+    products, table = x[0] * math.prod(k) * down * across, {"connections": None}
+    if operation == "convolution":
+        return Size(operation, {"x": x, "k": k, "b": (k[1],)}, LINEAR | table, products)
+    if operation == "convolve_valid":
+        return Size(operation, {"x": x, "k": k}, table, products)
+    return Size(operation, {"d": (x[0], k[1], down, across), "k": k}, table, products)
+
+
+def _combination(x: tuple[int, ...], k: tuple[int, ...]) -> Size:
+    """Each map filtered by a kernel of its own, then mixtures of them."""
+    down, across = _valid(x, k)
+    shapes = {"x": x, "k": (k[0], *k[2:]), "c": k[:2], "b": (k[1],)}
+    return Size("combination", shapes, LINEAR, x[0] * k[0] * (k[2] * k[3] + k[1]) * down * across)
+
+
+def _valid(x: tuple[int, ...], k: tuple[int, ...]) -> tuple[int, int]:
     down, across = x[2] - k[2] + 1, x[3] - k[3] + 1
     if down < 1 or across < 1:
         raise SizeError(
             f"--sizes: kernels exceed the maps\n  height, width, kernel = {x[2]}, {x[3]}, {k[2]}\n"
             f"  height - kernel + 1 = {down}, width - kernel + 1 = {across}, but must be at least 1"
         )
-    products = x[0] * math.prod(k) * down * across
-    if operation == "convolve_valid":
-        return Size(operation, {"x": x, "k": k}, {"connections": None}, products)
-    return Size(operation, {"d": (x[0], k[1], down, across), "k": k}, {"connections": None}, products)
+    return down, across

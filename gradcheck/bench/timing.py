@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -74,5 +75,11 @@ def _uncollected() -> Iterator[None]:
 def one_thread() -> Iterator[int]:
     """All thread pools at one thread, and how many threads that leaves: what is stated beside the times."""
     threadpoolctl = needed("threadpoolctl", "bench", "gradcheck bench")
-    with threadpoolctl.threadpool_limits(limits=1):
-        yield max((pool["num_threads"] for pool in threadpoolctl.threadpool_info()), default=1)
+    numexpr = sys.modules.get("numexpr")  # whose threads are its own, and known to no other
+    before = numexpr.set_num_threads(1) if numexpr else 1
+    try:
+        with threadpoolctl.threadpool_limits(limits=1):
+            yield max((pool["num_threads"] for pool in threadpoolctl.threadpool_info()), default=1)
+    finally:
+        if numexpr:
+            numexpr.set_num_threads(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import reference
 from gradcheck.case import Case
 from gradcheck.operation import Convention, Input, Operation, Suspects
 from gradcheck.strategies import Draw
@@ -31,8 +32,9 @@ def operations() -> Mapping[str, Operation]:
 
 
 def contenders() -> Mapping[str, object]:
-    """The forms of the kernels by name, the baseline first, for `gradcheck bench`."""
-    return kernels.CONTENDERS
+    """The forms of the kernels by name, the baseline first, and the layers, for `gradcheck bench`."""
+    layers = {name: getattr(reference, name) for name in operations() if not hasattr(kernels.FAST, name)}
+    return kernels.CONTENDERS | {"reference": layers}
 
 
 def _operation(
