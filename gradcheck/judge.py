@@ -20,6 +20,7 @@ from gradcheck.implementation import Offer
 from gradcheck.importing import in_words
 from gradcheck.operation import Operation
 from gradcheck.properties import Subject, faults
+from gradcheck.surroundings import stands_for
 from gradcheck.training import Malformed, Training, malformed
 from gradcheck.translation import (
     NotOffered,
@@ -252,7 +253,8 @@ class _Trial:
         only = None if names == judged else tuple(judged.index(name) for name in names)
         options = {"linear_in": linear, "names": judged} | ({} if only is None else {"only": only})
         try:
-            check = judge(held.forward, held.vjp, held.free, seed=self.seed, **options, **self.clues())
+            f, vjp = stands_for(forward, held.forward), stands_for(self.vjp, held.vjp)
+            check = judge(f, vjp, held.free, seed=self.seed, **options, **self.clues())
         except NotOffered:
             return dict.fromkeys(names)
         except Exception as error:  # the judge's own as well: one row in error, and the rest goes on

@@ -14,6 +14,9 @@ import numpy as np
 
 T = TypeVar("T")
 
+#: Functions, one within another, that are looked through: an object may have any attribute that it is asked for.
+DEPTH = 64
+
 #: What a caller shares with everything else in the process: how it is called in messages, read and put back.
 SHARED: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     # the state of the old global generator is the one that a target can spoil for its caller
@@ -56,7 +59,8 @@ def calls_of(function: Callable[..., Any], call: Callable[[], T]) -> tuple[T, in
     """The answer of `call`, and how often it ran `function`, which is written in Python.
 
     Recognised by code and by what the function closes over, so that another closure of the same code does not
-    count. Nothing is counted of a compiled function, nor under a profiler, whose hook this would take away.
+    count. What stands for another function (`__wrapped__`, as `functools.wraps` sets it) counts where that runs.
+    Nothing is counted of a compiled function, nor under a profiler, whose hook this would take away.
 
     Examples
     --------
@@ -88,8 +92,7 @@ def calls_of(function: Callable[..., Any], call: Callable[[], T]) -> tuple[T, in
 
 def _identity(function: Callable[..., Any]) -> tuple[CodeType | None, dict[str, Any]]:
     """The code of a Python function, and the names that it finds bound to its own objects when called."""
-    while isinstance(function, functools.partial):
-        function = function.func
+    function = _innermost(function)
     if not hasattr(function, "__code__") and not hasattr(function, "__func__"):
         function = getattr(function, "__call__", function)  # noqa: B004  its code, not whether it can be called
     inner: Any = getattr(function, "__func__", function)
@@ -101,3 +104,36 @@ def _identity(function: Callable[..., Any]) -> tuple[CodeType | None, dict[str, 
     if inner is not function:
         held[code.co_varnames[0]] = getattr(function, "__self__", None)
     return code, held
+
+
+def stands_for(inner: Callable[..., Any] | None, function: Callable[..., T]) -> Callable[..., T]:
+    """The function, whose calls are those of the `inner` one that it makes.
+
+    Examples
+    --------
+    >>> def square(x):
+    ...     return x * x
+    >>> shifted = stands_for(square, lambda x: square(x + 1))
+    >>> calls_of(shifted, lambda: square(2))
+    (4, 1)
+    """
+
+    def call(*arguments: Any, **options: Any) -> T:
+        return function(*arguments, **options)
+
+    if inner is not None:
+        call.__wrapped__ = inner  # type: ignore[attr-defined]
+    return call
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a function stands for in the end; a method of its object, which tells it from those of others, stays."""
+    for _ in range(DEPTH):
+        inner = getattr(function, "__wrapped__", None)
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif callable(inner) and not hasattr(function, "__self__"):
+            function = inner
+        else:
+            break
+    return function

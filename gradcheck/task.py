@@ -68,6 +68,7 @@ class Task:
     locate: int | None = None
     explain: bool = True
     joint: dict[int, Shown] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
         """Form and conduct first, then every input by itself; the gravest of their verdicts.
@@ -204,10 +205,17 @@ class Task:
         if not told or trial.looked is None:
             return {}
 
+        calls = 0
+
         def claimed(flat: Array) -> Array | None:
-            return asked(self.vjp, cotangents[0], apart(flat), tuple(held))
+            nonlocal calls
+            gradients, calls = calls_of(
+                self.f.function, lambda: asked(self.vjp, cotangents[0], apart(flat), tuple(held))
+            )
+            return gradients
 
         wrong = astray(claimed, *trial.looked, trial.rounds[0][0].allowed)
+        self.remarks += _no_second_opinion(calls)
         return {} if wrong else told
 
     def part(
@@ -277,7 +285,7 @@ class Task:
                 numeric, reason=f"right on whole numbers only: {numeric.reason}", evaluations=spent
             )
         if exactly.miss_probability <= RARE:
-            return replace(exactly, evaluations=spent, thresholds=numeric.thresholds)
+            return replace(exactly, evaluations=spent, thresholds=numeric.thresholds, notes=numeric.notes)
         both = f"{exactly.evidence}+{numeric.evidence}"
         return replace(numeric, evidence=both, evaluations=spent, missed=exactly.missed)
 
@@ -412,8 +420,7 @@ class Task:
         wrong = astray(claimed, *trial.looked, trial.rounds[0][0].allowed)
         if wrong:
             return replace(passed, verdict=Verdict.FAIL, reason=wrong)
-        noted = f"vjp calls f itself {calls} times: a numeric derivative of f is no second opinion on it"
-        return replace(passed, notes=passed.notes + (noted,) * (calls > 1))
+        return replace(passed, notes=passed.notes + _no_second_opinion(calls))
 
     def shown(self, trial: Trial, told: Check, channel: int) -> Check:
         """The check with what plots show of it."""
@@ -491,7 +498,7 @@ class Task:
             worst=grave.worst,
             wrong=grave.wrong,
             exhibit=grave.exhibit,
-            notes=tuple(f.message for f in faults) + (grave.notes if len(parts) == 1 else ()),
+            notes=tuple(f.message for f in faults) + self.remarks + (grave.notes if len(parts) == 1 else ()),
             parts=parts,
             evaluations=self.f.calls,
             zero_everywhere=all(p.zero_everywhere for p in parts),
@@ -527,6 +534,12 @@ def _joined(exactly: Check, numeric: Check) -> Check:
         exhibit=numeric.exhibit,
         evaluations=exactly.evaluations + numeric.evaluations,
     )
+
+
+def _no_second_opinion(calls: int) -> tuple[str, ...]:
+    """A note on a vjp that differentiates f numerically; one call, for an intermediate value, is honest work."""
+    noted = f"vjp calls f itself {calls} times: a numeric derivative of f is no second opinion on it"
+    return (noted,) * (calls > 1)
 
 
 def _global(around: dict[str, Any], strict: bool) -> list[conduct_of.Fault]:

@@ -12,6 +12,7 @@ from gradcheck.hosting import Host
 from gradcheck.implementation import Offer
 from gradcheck.importing import in_words
 from gradcheck.operation import Convention, Curve, Operation, Turn
+from gradcheck.surroundings import stands_for
 
 
 class NotOffered(Exception):  # noqa: N818 - it is an answer of the target's, not a fault
@@ -45,7 +46,7 @@ def guarded(
         except BaseException as error:  # SystemExit, and what test frameworks raise beside Exception
             raise TargetRaised(f"{label} raised {in_words(error)}") from error
 
-    return guard
+    return stands_for(call, guard)
 
 
 def translated(offer: Offer, operation: Operation, names: Sequence[str] | None = None) -> Offer:
@@ -116,7 +117,11 @@ def _turned(offer: Offer, operation: Operation, convention: Convention, rows: Se
             for turn, g, x in zip(turns, as_tuple(gradients), inputs, strict=True)
         )
 
-    return replace(offer, forward=forward and their_forward, vjp=vjp and their_vjp)
+    return replace(
+        offer,
+        forward=forward and stands_for(forward, their_forward),
+        vjp=vjp and stands_for(vjp, their_vjp),
+    )
 
 
 def _out(turn: Turn | Curve, output: Any, options: Mapping[str, Any]) -> Any:

@@ -6,15 +6,17 @@ table pins that they are not, so that nobody takes a pass for more than it is.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
 import time
+import unittest.mock
 
 import numpy as np
 import pytest
 
-from gradcheck import Verdict, check_vjp
-from gradcheck.surroundings import calls_of, settled, surroundings
+from gradcheck import Verdict, certify, check_vjp
+from gradcheck.surroundings import calls_of, settled, stands_for, surroundings
 
 POINT = np.random.default_rng(3).standard_normal((4, 5))
 
@@ -255,6 +257,58 @@ def test_a_vjp_that_differentiates_f_numerically_is_told():
     assert not once.notes
 
 
+class Doubled:
+    """down-sampling whose two halves are made of each other, one way or the other."""
+
+    def __init__(self, forward, vjp):
+        self.__dict__.update(forward=forward, vjp=vjp)
+
+
+def sums(x, n):
+    batch, maps, height, width = x.shape
+    return x.reshape(batch, maps, height // n, n, width // n, n).sum(axis=(3, 5))
+
+
+def spread(cotangent, x, n):
+    return (np.kron(cotangent, np.ones((n, n))),)
+
+
+def sums_of_its_vjp(x, n):
+    spread(np.zeros(sums(x, n).shape), x, n)
+    return sums(x, n)
+
+
+def numeric_spread(cotangent, x, n):
+    sums(x, n)
+    return spread(cotangent + 0 * sums(x, n), x, n)
+
+
+def test_both_are_told_through_what_a_certificate_puts_around_them():
+    with_its_vjp, with_its_f = (
+        certify({"downsample": Doubled(forward, vjp)}, ["downsample"], examples=4, seed=0)
+        for forward, vjp in ((sums_of_its_vjp, spread), (sums, numeric_spread))
+    )
+    of_x = next(r for r in with_its_vjp.results if r.input == "x")
+    assert of_x.verdict == "inconclusive"
+    assert "self-referential: f calls the vjp (1 times)" in of_x.reason
+    of_x = next(r for r in with_its_f.results if r.input == "x")
+    assert of_x.verdict == "pass"
+    assert any("vjp calls f itself 2 times" in note for note in of_x.notes)
+
+
+def test_a_numeric_vjp_of_several_inputs_is_told_too():
+    def product(x, y):
+        return x * y
+
+    def vjp(c, x, y):
+        product(x, y)
+        return c * y + 0 * product(x, y), c * x
+
+    check = check_vjp(product, vjp, (POINT, POINT + 1))
+    assert check.passed
+    assert any("vjp calls f itself 2 times" in note for note in check.notes)
+
+
 # -- the instruments -----------------------------------------------------------------------------------------
 
 
@@ -281,6 +335,20 @@ def test_closures_of_one_code_are_told_apart():
 
     one, two = make(1.5), make(2.5)
     assert calls_of(one, lambda: one(2) + two(2)) == (8.0, 1)
+
+
+def test_what_stands_for_another_function_counts_as_that():
+    def square(x):
+        return x * x
+
+    @functools.wraps(square)
+    def logged(x):
+        return square(x)
+
+    assert calls_of(logged, lambda: square(2.0)) == (4.0, 1)
+    assert calls_of(stands_for(logged, lambda x: logged(x) + 1), lambda: square(2.0)) == (4.0, 1)
+    assert calls_of(stands_for(None, square), lambda: square(2.0)) == (4.0, 0)
+    assert calls_of(unittest.mock.MagicMock(), lambda: square(2.0)) == (4.0, 0)
 
 
 def test_what_a_process_shares_is_put_back():
