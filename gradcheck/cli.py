@@ -21,7 +21,8 @@ from gradcheck.certify import certify as certify_target
 from gradcheck.environment import package_version
 from gradcheck.importing import TargetError
 from gradcheck.operation import UnknownOperation, operation, operations
-from gradcheck.options import asked_for, dask_executor, isolates, isolation_options, run_options
+from gradcheck.options import asked_for, dask_executor, isolates, isolation_options, named, run_options
+from gradcheck.protocol import document
 from gradcheck.replay import replay
 from gradcheck.report import github, terminal
 from gradcheck.report.destinations import MAKERS, Destination, DestinationError, destinations, write_all
@@ -68,6 +69,9 @@ def _report_options(function: Callable[..., None]) -> Callable[..., None]:
 
 @main.command()
 @click.argument("target", required=False)
+@click.option(
+    "--command", metavar="COMMAND", help="Certify a program in any language, as gradcheck protocol has it."
+)
 @click.option("--operation", "names", multiple=True, metavar="NAME", help="Only this operation; repeatable.")
 @click.option("--examples", type=click.IntRange(min=1), metavar="N",
               help=f"Cases for each operation.  [default: {EXAMPLES}]")  # fmt: skip
@@ -79,6 +83,7 @@ def _report_options(function: Callable[..., None]) -> Callable[..., None]:
 @_report_options
 def certify(
     target: str | None,
+    command: str | None,
     names: tuple[str, ...],
     examples: int | None,
     seed: int | None,
@@ -98,6 +103,7 @@ def certify(
     """
     keep_nothing()
     with _said(), _progress() as report:
+        target = named(target, command)
         before = read(resume) if resume is not None else None
         if before is not None and not any(files.values()):
             files["json"] = resume
@@ -202,6 +208,12 @@ def show(name: str) -> None:
     """Show an operation: equations, inputs with shapes, options, conventions, errata."""
     with _said():
         _console().print(terminal.operation_report(operation(name)))
+
+
+@main.command()
+def protocol() -> None:
+    """Print what a program that is certified by --command is asked, and how it answers."""
+    click.echo(document(), nl=False)
 
 
 @main.command()

@@ -12,6 +12,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,21 +135,33 @@ def _variables(data: bytes, limit: int) -> Iterator[bytes]:
 
 
 def _dump_json(arrays: Arrays, facts: Facts) -> bytes:
-    whole = {"schema": SCHEMA, **facts, "arrays": {name: _hex(each) for name, each in sorted(arrays.items())}}
+    whole = {
+        "schema": SCHEMA,
+        **facts,
+        "arrays": {name: written(each) for name, each in sorted(arrays.items())},
+    }
     return (json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _hex(array: Array) -> dict[str, Any]:
+def written(array: Array) -> dict[str, Any]:
     """Shape and elements in C order, as hexadecimal text: no reader rounds it."""
     return {"shape": list(array.shape), "data": [float(each).hex() for each in array.ravel()]}
 
 
 def _load_json(data: bytes, limit: int) -> tuple[dict[str, Array], Facts]:
     facts = json.loads(data)
-    if not isinstance(facts, dict) or not isinstance(facts.get("arrays"), dict):
+    arrays = unwritten(facts.pop("arrays", None) if isinstance(facts, dict) else None)
+    return arrays, facts
+
+
+def unwritten(arrays: Any) -> dict[str, Array]:
+    """The arrays of a JSON object, each as `written` has it; raises `VectorError` for anything else."""
+    if not isinstance(arrays, dict):
         raise VectorError('has no "arrays"')
-    arrays = facts.pop("arrays")
-    return {str(name): _unhexed(name, each) for name, each in arrays.items()}, facts
+    try:
+        return {str(name): _unhexed(name, each) for name, each in arrays.items()}
+    except (KeyError, TypeError, OverflowError) as error:
+        raise VectorError(f"has an array that cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _unhexed(name: str, given: Any) -> Array:
@@ -206,3 +219,32 @@ FORMATS = {
     "safetensors": Format(_dump_safetensors, _load_safetensors),
 }
 """How vectors are written, by name."""
+
+
+def read(place: Path, form: Format, limit: int) -> dict[str, Array]:
+    """The arrays of a file from anybody; raises `VectorError` in words for whatever is wrong with it.
+
+    Parameters
+    ----------
+    place : Path
+    form : Format
+    limit : int
+        Bytes that it may have, and unpack to.
+    """
+    try:
+        if (size := place.stat().st_size) > limit:
+            raise VectorError(f"has {size} bytes, wanted at most {limit}")
+        found, _ = form.load(place.read_bytes(), limit)
+    except VectorError:
+        raise
+    except (Exception, RecursionError) as error:  # whatever a reader of files makes of bytes from anybody
+        raise VectorError(f"cannot be read: {_in_words(error)}") from error
+    for name, array in found.items():
+        if array.dtype.kind not in "fiu":
+            raise VectorError(f"{name} has dtype {array.dtype}, wanted real numbers")
+    return found
+
+
+def _in_words(error: BaseException) -> str:
+    line = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {line}"

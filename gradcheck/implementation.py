@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from gradcheck.hosting import Host
 from gradcheck.importing import TargetError, imported, in_words
 from gradcheck.operation import Convention, Operation, nearest
+from gradcheck.program import Program, ProgramLost, is_command
+from gradcheck.protocol import ProtocolError, Spoken
 
 _MARK = "__gradcheck_implements__"
 _Class = TypeVar("_Class", bound=type)
@@ -21,6 +23,7 @@ class Offer:
 
     `step(cotangent, *inputs, learning_rate=η, **options)` returns what the inputs are after p − η ∘ ∂E/∂p: one entry
     for each, None for what is not stepped. η is a number, or one entry for each input as check_step has them.
+    `loose`: its outputs may lack axes of length 1, which the way that they came does not carry.
     """
 
     operation: str
@@ -28,19 +31,21 @@ class Offer:
     vjp: Callable[..., Any] | None = None
     conventions: Mapping[str, str] = field(default_factory=dict)
     step: Callable[..., Any] | None = None
+    loose: bool = False
 
 
 @dataclass(frozen=True)
 class Implementation:
     """The code under test: a name, a version where it has one, and its offers by operation.
 
-    `notes` tell what it did when it was imported, beside being imported.
+    `notes` tell what it did when it was imported, beside being imported; `program` is there where it is a command.
     """
 
     name: str
     offers: Mapping[str, Offer]
     version: str | None = None
     notes: tuple[str, ...] = ()
+    program: Program | None = None
 
 
 def implements(operation_name: str, **conventions: str | int) -> Callable[[_Class], _Class]:
@@ -116,7 +121,7 @@ def _add_marked(offers: dict[str, Offer], offer: Offer) -> None:
 
 def _where(offer: Offer) -> str:
     part = offer.vjp or offer.forward or offer.step
-    return str(getattr(part, "__qualname__", part))
+    return str(getattr(part, "__qualname__", part)).partition(".<locals>")[0]
 
 
 def _offer(name: str, part: Any, conventions: Mapping[str, str]) -> Offer:
@@ -155,7 +160,8 @@ def load(target: Any, catalogue: Mapping[str, Operation]) -> Implementation:
     Parameters
     ----------
     target : str or object
-        "package.module", "path/to/file.py", either with ":object" behind it; or the object itself.
+        "package.module", "path/to/file.py", either with ":object" behind it; "$ command", which speaks
+        `gradcheck.protocol`; or the object itself.
     catalogue : mapping of str to Operation
 
     Raises
@@ -165,6 +171,8 @@ def load(target: Any, catalogue: Mapping[str, Operation]) -> Implementation:
     """
     if isinstance(target, Implementation):
         return target
+    if is_command(target):
+        return _commanded(target, catalogue)
     host = Host()
     thing = imported(target, host) if isinstance(target, str) else target
     name = target if isinstance(target, str) else getattr(thing, "__name__", type(thing).__name__)
@@ -178,6 +186,34 @@ def load(target: Any, catalogue: Mapping[str, Operation]) -> Implementation:
     for offer in offers.values():
         _check_declared(offer, catalogue)
     return Implementation(name, offers, _version(thing), host.notes)
+
+
+def _commanded(target: str, catalogue: Mapping[str, Operation]) -> Implementation:
+    """What a program offers, which says so itself."""
+    try:
+        spoken = Spoken(target)
+    except (ProgramLost, ProtocolError, NotImplementedError, ValueError) as error:
+        raise TargetError(
+            f"target: {target} cannot be asked what it offers\n  {error}\n"
+            "  wanted a program that answers in lines of JSON, as `gradcheck protocol` has it"
+        ) from error
+    said = spoken.described
+    offers = {}
+    for name in said.offers:
+        names = _names(catalogue.get(name))
+        marks = {each: str(value) for each, value in said.conventions.get(name, {}).items()}
+        parts = spoken.forward(name, names), spoken.vjp(name, names)
+        offers[name] = Offer(name, *parts, marks, loose=spoken.loose)
+        _check_declared(offers[name], catalogue)
+    return Implementation(target, offers, said.version, program=spoken.program)
+
+
+def _names(operation: Operation | None) -> tuple[str, ...] | None:
+    """The names of an operation's inputs, the same in each case; None where it takes copies of some."""
+    if operation is None:
+        return None
+    names = tuple(each.name for each in operation.inputs)
+    return names if all(tuple(case.shapes) == names for case in operation.edges) else None
 
 
 def _asked(thing: Any, name: str, catalogue: Mapping[str, Operation], host: Host) -> dict[str, Offer]:

@@ -26,6 +26,7 @@ from gradcheck.translation import (
     NotOffered,
     TargetRaised,
     as_tuple,
+    fitting,
     guarded,
     is_exact,
     restated,
@@ -101,6 +102,7 @@ def judge_case(
 def _trial(
     operation: Operation, offer: Offer, case: Case, values: Sequence[Array], seed: int, host: Host
 ) -> _Trial:
+    offer = fitting(offer, operation, values, case.arguments())
     theirs = translated(offer, operation, tuple(case.shapes))
     return _Trial(
         restated(operation, offer),

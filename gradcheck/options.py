@@ -13,6 +13,7 @@ import click
 
 from gradcheck.certificate import Certificate
 from gradcheck.plan import EXAMPLES
+from gradcheck.program import COMMAND
 from gradcheck.warden import TIMEOUT, is_possible
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -98,6 +99,22 @@ def asked_for(
         "examples": examples or run.get("examples") or EXAMPLES,
         "seed": run.get("seed", 0) if seed is None else seed,
     }
+
+
+def named(target: str | None, command: str | None) -> str | None:
+    """The target that is meant; raises ValueError where two are named.
+
+    Examples
+    --------
+    >>> named(None, "octave-cli adapter.m"), named("mine.py", None)
+    ('$ octave-cli adapter.m', 'mine.py')
+    """
+    if target is not None and command is not None:
+        raise ValueError(
+            f"certify: one target is certified at a time\n  TARGET = {target}, --command = {command}\n"
+            "  wanted one of the two"
+        )
+    return target if command is None else COMMAND + command
 
 
 @contextmanager

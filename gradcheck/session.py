@@ -27,7 +27,8 @@ from gradcheck.operation import Operation
 from gradcheck.operation import operations as installed
 from gradcheck.plain import from_plain, to_plain
 from gradcheck.plan import seed_of, values_of
-from gradcheck.translation import restated, translated
+from gradcheck.program import is_command, words_of
+from gradcheck.translation import fitting, restated, translated
 from gradcheck.verdict import Check, Verdict
 from gradcheck.witness import Witness
 
@@ -140,11 +141,24 @@ class Session:
         return Outline(self.target.name, offers, version, notes, digest_of(self.setting.target))
 
     def perform(self, job: Job, tell: Tell = untold) -> dict[str, Any]:
-        """What comes out of a job, as plain data; {"raised": words} where an exception got past the judge."""
+        """What comes out of a job, as plain data; {"raised": words} where an exception got past the judge.
+
+        Of a program that was lost on the way nothing counts but what was told before, whatever the judge made of
+        that: {"crashed": words, "told": …}.
+        """
+        losses = self.target.program.losses if self.target.program is not None else []
+        before, told = len(losses), dict[str, Any]()
+
+        def keep(name: str, data: Any) -> None:
+            if len(losses) == before:
+                told[name] = data
+            tell(name, data)
+
         try:
-            return self._performed(job, tell)
+            came = self._performed(job, keep)
         except Exception as error:
-            return {"raised": f"the judge raised {in_words(error)}"}
+            came = {"raised": f"the judge raised {in_words(error)}"}
+        return {"crashed": losses[before], "told": told} if len(losses) > before else came
 
     def _performed(self, job: Job, tell: Tell) -> dict[str, Any]:
         if job.kind == "outline":
@@ -195,8 +209,9 @@ class Session:
         arrays = dict(zip(case.shapes, values, strict=True))
         with suppress(Exception):  # what the target raises is said by the check
             if row == FORWARD:
-                offer = translated(self.target.offers[name], operation, tuple(case.shapes))
                 options = case.arguments()
+                offer = fitting(self.target.offers[name], operation, values, options)
+                offer = translated(offer, operation, tuple(case.shapes))
                 wanted = restated(operation, self.target.offers[name]).forward(*values, **options)
                 arrays["wanted"] = np.asarray(wanted)
                 if offer.forward is not None:
@@ -286,8 +301,11 @@ class Session:
 def digest_of(target: Any) -> str | None:
     """A digest of a file, or of every source of a package; None for what is installed, which has a version.
 
-    What else a file imports is not looked at.
+    Of a command, of those of its words that are files. What else a file imports is not looked at.
     """
+    if is_command(target):
+        files = [Path(word) for word in words_of(target) if Path(word).is_file()]
+        return hashlib.sha256(b"\0".join(each.read_bytes() for each in files)).hexdigest() if files else None
     place = str(target).partition(".py:")[0] if isinstance(target, str) else ""
     path = Path(place if place.endswith(".py") else f"{place}.py")
     if not path.is_file():

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.estimate import Array
 from gradcheck.hosting import Host
 from gradcheck.implementation import Offer
 from gradcheck.importing import in_words
 from gradcheck.operation import Convention, Curve, Operation, Turn
+from gradcheck.protocol import fitted
 from gradcheck.surroundings import stands_for
 
 
@@ -64,6 +66,32 @@ def translated(offer: Offer, operation: Operation, names: Sequence[str] | None =
     for convention in sorted(declared(offer, operation), key=lambda each: each.curved):
         offer = _turned(offer, operation, convention, rows)
     return offer
+
+
+def fitting(offer: Offer, operation: Operation, values: Sequence[Array], options: Mapping[str, Any]) -> Offer:
+    """The offer, whose outputs have their axes of length 1 back where they may lack some.
+
+    Parameters
+    ----------
+    offer : Offer
+        In its own conventions.
+    operation : Operation
+    values, options : sequence of ndarray, mapping
+        Of a case, whose naive output says what axes there are.
+    """
+    forward = offer.forward
+    if not offer.loose or forward is None:
+        return offer
+    shape = np.shape(restated(operation, offer).forward(*values, **options))
+    for convention in declared(offer, operation):
+        if isinstance(convention.output, Turn):
+            shape = np.shape(convention.output.adjoint(np.zeros(shape), options))
+
+    def whole(*inputs: Any, **options: Any) -> Any:
+        output = forward(*inputs, **options)
+        return output if output is None else fitted(np.asarray(output), shape)
+
+    return replace(offer, forward=stands_for(forward, whole))
 
 
 def declared(offer: Offer, operation: Operation) -> list[Convention]:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcheck.importing import TargetError
+from gradcheck.program import is_command
+from gradcheck.protocol import SCRATCH
 from gradcheck.session import Job, Setting
 from gradcheck.worker import HUNG_UP
 
@@ -130,7 +133,7 @@ class Warden:
         patience = max(STARTING, self.limits.timeout)
         line = None
         try:
-            self.starting = line = _Line(self.folder)
+            self.starting = line = _Line(self.folder, is_command(self.setting.target))
             line.send((self.setting, self.limits.memory))
             said = line.receive(time.monotonic() + patience, patience)
         except (Lost, OSError) as error:
@@ -162,7 +165,8 @@ class Warden:
 class _Line:
     """A worker's process and our end of the sockets."""
 
-    def __init__(self, folder: str | None) -> None:
+    def __init__(self, folder: str | None, files: bool = False) -> None:
+        self.scratch = tempfile.TemporaryDirectory(prefix="gradcheck-command-") if files else None
         self.socket, theirs = socket.socketpair()
         self.pending = b""
         self.ended = False
@@ -171,6 +175,7 @@ class _Line:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM.format(path=sys.path, descriptor=descriptor)],
                 cwd=folder,
+                env=None if self.scratch is None else {**os.environ, SCRATCH: self.scratch.name},
                 stdin=subprocess.DEVNULL,  # a target that asks for input gets none, and does not hang
                 stdout=_standard_error(),  # standard output is for the report
                 pass_fds=(descriptor,),
@@ -236,6 +241,8 @@ class _Line:
         self.process.wait()
         self.ended = True
         self.socket.close()
+        if self.scratch is not None:
+            self.scratch.cleanup()
 
 
 def _standard_error() -> int:

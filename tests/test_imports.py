@@ -17,7 +17,7 @@ HOUSE = (
     "conduct", "elsewhere", "properties", "blame", "trial", "quick", "joint", "masked",
     "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
     "rates", "stepped", "missteps", "step",
-    "plain", "formats", "case", "operation", "forward", "built_in", "hosting", "importing",
+    "plain", "formats", "program", "protocol", "case", "operation", "forward", "built_in", "hosting", "importing",
     "implementation", "translation",
     "environment",
     "schemas", "writing", "certificate", "tally", "training", "judge", "required",

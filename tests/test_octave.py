@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gradcheck.certify import certify
 from gradcheck.vectors import export, judge_answers
 
 HERE = Path(__file__).parent / "octave"
@@ -54,3 +55,27 @@ def test_a_one_liner_without_its_outer_turn_fails_at_the_kernel_alone(vectors, t
     found = answered(vectors, script / "answer.m")
     wrong = {(each.operation, each.input) for each in found.results if each.verdict != "pass"}
     assert wrong == {("convolve_valid", "k"), ("convolution", "k")}
+
+
+def test_octave_is_certified_as_a_program_and_asked_at_the_judges_own_points():
+    found = certify(f"$ {OCTAVE} {HERE / 'adapter.m'}", NAMES, examples=3)
+    assert {str(each.verdict) for each in found.results} == {"pass"}
+    assert len(found.results) == 20
+    assert found.environment["target"].count(".") == 2
+
+
+def test_a_program_without_the_outer_turn_fails_at_the_kernel_alone_and_is_told_why(tmp_path):
+    old = 'g = rot180(conv2(map(x, m, i), rot180(delta), "valid"));'
+    script = changed(tmp_path, old, 'g = conv2(map(x, m, i), rot180(delta), "valid");')
+    found = certify(f"$ {OCTAVE} {script / 'adapter.m'}", ["convolve_valid"], examples=2)
+    wrong = {(each.operation, each.input): each for each in found.results if each.verdict != "pass"}
+    assert set(wrong) == {("convolve_valid", "k")}
+    assert "180 degrees" in wrong["convolve_valid", "k"].diagnosis
+
+
+def test_what_octave_says_of_a_mistake_is_in_the_certificate(tmp_path):
+    script = changed(
+        tmp_path, "kron(map(q.input_x, m, j), ones(o.n))", "kron(map(q.input_x, m, j), won(o.n))"
+    )
+    found = certify(f"$ {OCTAVE} {script / 'adapter.m'}", ["upsample"], examples=2)
+    assert "'won' undefined" in found.results[0].reason

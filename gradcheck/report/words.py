@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradcheck.certificate import NOT_OFFERED, Certificate, Result
+from gradcheck.program import COMMAND, is_command
 from gradcheck.verdict import Verdict
 
 _WHOLE = ("forward", "conduct", "step")
@@ -218,8 +219,10 @@ def again(certificate: Certificate, result: Result, file: str = "certificate.jso
         Where the certificate is.
     """
     place = next(k for k, each in enumerate(certificate.results) if each is result)
+    target = certificate.target
+    named = ["--command", target.removeprefix(COMMAND)] if is_command(target) else [target]
     words = [
-        *("gradcheck", "certify", certificate.target, "--operation", result.operation),
+        *("gradcheck", "certify", *named, "--operation", result.operation),
         *("--seed", str(certificate.seed), "--examples", str(certificate.examples)),
     ]
     return [

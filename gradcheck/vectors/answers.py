@@ -18,7 +18,7 @@ from gradcheck.case import Case
 from gradcheck.certificate import Certificate, Missing
 from gradcheck.environment import environment
 from gradcheck.estimate import Array, Estimate
-from gradcheck.formats import FORMATS, SCHEMA, Arrays, Format, VectorError
+from gradcheck.formats import FORMATS, SCHEMA, Arrays, Format, VectorError, read
 from gradcheck.importing import in_words
 from gradcheck.judge import FORWARD
 from gradcheck.operation import Operation, find, operations
@@ -121,7 +121,7 @@ def _checks(row: Mapping[str, Any], answer: Path, right: Arrays, form: Format) -
             rows, _broken("there is no answer to this case, though to others of the operation")
         )
     try:
-        found = _read(answer, form, LARGEST + SPREAD * sum(each.nbytes for each in right.values()))
+        found = read(answer, form, LARGEST + SPREAD * sum(each.nbytes for each in right.values()))
         # the gradient of an input that this case holds fixed may be answered, and is not looked at
         unknown = sorted(set(found) - set(right) - {f"gradient_{name}" for name in row["case"]["shapes"]})
         if unknown:
@@ -176,22 +176,6 @@ def _rows(names: Iterable[str], right: Arrays) -> dict[str, str]:
     """Rows of the certificate in the order of the call, with the name of the array that answers each."""
     asked = {name: f"gradient_{name}" for name in names if f"gradient_{name}" in right}
     return {FORWARD: "output", **asked}
-
-
-def _read(place: Path, form: Format, limit: int) -> dict[str, Array]:
-    """The arrays of a file of answers; raises VectorError in words for whatever is wrong with it."""
-    try:
-        if (size := place.stat().st_size) > limit:
-            raise VectorError(f"has {size} bytes, wanted at most {limit}")
-        found, _ = form.load(place.read_bytes(), limit)
-    except VectorError:
-        raise
-    except (Exception, RecursionError) as error:  # whatever a reader of files makes of bytes from anybody
-        raise VectorError(f"cannot be read: {in_words(error)}") from error
-    for name, array in found.items():
-        if array.dtype.kind not in "fiu":
-            raise VectorError(f"{name} has dtype {array.dtype}, wanted real numbers")
-    return found
 
 
 def _compared(given: Array, right: Array, bound: Array, form: Format) -> Check:
