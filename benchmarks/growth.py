@@ -151,35 +151,68 @@ def draw(found: dict[tuple[str, str], list[tuple[int, float]]], told: str, place
     figure.savefig(place)
 
 
-CROSSINGS = ((1, 1, 1, 64), (1, 4, 4, 64), (4, 8, 8, 64), (1, 1, 1, 256), (1, 4, 4, 256))
+CROSSINGS = ((1, 1, 1, 64), (1, 4, 4, 64), (4, 8, 8, 64), (1, 1, 1, 256), (1, 1, 6, 128))
 SIDES = (3, 5, 7, 9, 11, 15, 21, 31)
 
 
+KERNELS = {
+    "valid": (_shifted.valid, _transformed.valid),
+    "full": (_shifted.full, _transformed.full),
+    "kernel gradient": (_shifted.gradient, _transformed.gradient),
+}
+
+
 def crossover() -> Iterator[str]:
-    """For each number of maps and size, times of both, and whether the choice is the faster one."""
-    yield "| maps N×I×J, side | dtype | " + " | ".join(f"{side}²" for side in SIDES) + " | chosen from |"
-    yield "| --- | --- | " + " | ".join("---:" for _ in SIDES) + " | ---: |"
-    rng = np.random.default_rng(0)
-    for batch, i, j, size in CROSSINGS:
-        for dtype in (np.float64, np.float32):
-            cells = [compared(batch, i, j, size, side, dtype, rng) for side in SIDES]
-            chosen = next((f"{side}²" for side in SIDES if picks(batch, i, j, size, side)), "–")
-            yield f"| {batch}×{i}×{j}, {size}² | {np.dtype(dtype)} | {' | '.join(cells)} | {chosen} |"
+    """Ratios for each kernel, number of maps and size, from where transforms are chosen, and what the choice costs."""
+    rng, costs = np.random.default_rng(0), []
+    for name in KERNELS:
+        yield (
+            f"| {name}: maps N×I×J, side | dtype | "
+            + " | ".join(f"{side}²" for side in SIDES)
+            + " | chosen from |"
+        )
+        yield "| --- | --- | " + " | ".join("---:" for _ in SIDES) + " | ---: |"
+        for batch, i, j, size in CROSSINGS:
+            for dtype in (np.float64, np.float32):
+                ratios = [compared(name, batch, i, j, size, side, dtype, rng) for side in SIDES]
+                picked = [picks(name, batch, i, j, size, side) for side in SIDES]
+                costs += [cost(*each) for each in zip(ratios, picked, strict=True)]
+                chosen = next((f"{side}²" for side, yes in zip(SIDES, picked, strict=True) if yes), "–")
+                cells = " | ".join(f"{ratio:.2g}" for ratio in ratios)
+                yield f"| {batch}×{i}×{j}, {size}² | {np.dtype(dtype)} | {cells} | {chosen} |"
+        yield ""
+    dear = sum(each > 1.1 for each in costs)
+    yield f"The choice takes {np.mean(costs):.3f} times the better one's time on average, {max(costs):.1f} at worst,"
+    yield f"and more than 1.1 in {dear} of {len(costs)}."
 
 
-def picks(batch: int, i: int, j: int, size: int, side: int) -> bool:
-    """Whether `convolve.valid` takes the transform."""
+def cost(ratio: float, transformed: bool) -> float:
+    """Time of what was chosen over the better of both.
+
+    >>> cost(2.0, True), cost(2.0, False), cost(0.5, True)
+    (1.0, 2.0, 2.0)
+    """
+    return max(1 / ratio, 1.0) if transformed else max(ratio, 1.0)
+
+
+def picks(name: str, batch: int, i: int, j: int, size: int, side: int) -> bool:
+    """Whether `convolve` takes the transform; size is that of the larger maps."""
     output = (size - side + 1, size - side + 1)
-    return _transformed.cheaper(batch, (i, j), (size, size), (side, side), output, j)
+    rows = {"valid": j, "full": i * side, "kernel gradient": j + 1}[name]
+    return _transformed.cheaper(batch, (i, j), (size, size), (side, side), output, rows)
 
 
-def compared(batch: int, i: int, j: int, size: int, side: int, dtype: Any, rng: np.random.Generator) -> str:
+def compared(
+    name: str, batch: int, i: int, j: int, size: int, side: int, dtype: Any, rng: np.random.Generator
+) -> float:
     """Seconds of matrix products over those of transforms, whose answers are the same whole numbers."""
     x = rng.integers(-4, 5, (batch, i, size, size)).astype(dtype)
     k = rng.integers(-4, 5, (i, j, side, side)).astype(dtype)
-    assert np.array_equal(np.rint(_transformed.valid(x, k)), _shifted.valid(x, k))
-    ratio = seconds(lambda: _shifted.valid(x, k), 3) / seconds(lambda: _transformed.valid(x, k), 3)
-    return f"{ratio:.2g}"
+    d = rng.integers(-4, 5, (batch, j, size - side + 1, size - side + 1)).astype(dtype)
+    given = {"valid": (x, k), "full": (d, k), "kernel gradient": (x, d)}[name]
+    direct, transformed = KERNELS[name]
+    assert np.array_equal(np.rint(transformed(*given)), direct(*given))
+    return seconds(lambda: direct(*given), 3) / seconds(lambda: transformed(*given), 3)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -191,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = in_words(machine(1))
         print(f"Measured on {told}.\n")
         if given.crossover:
-            print("Times of matrix products over those of transforms, forward: above 1 the transform wins.\n")
+            print("Times of matrix products over those of transforms: above 1 the transform wins.\n")
             print("\n".join(crossover()))
             return 0
         found = growth()

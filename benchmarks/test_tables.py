@@ -35,6 +35,17 @@ def test_a_series_reaches_from_a_hundred_to_millions(series):
     assert work[-1] > 1e6
 
 
-def test_the_transform_is_picked_for_large_kernels_alone():
-    assert not growth.picks(1, 4, 4, 64, 5)
-    assert growth.picks(1, 4, 4, 64, 31)
+@pytest.mark.parametrize("name", growth.KERNELS)
+def test_the_transform_is_picked_for_large_kernels_alone(name):
+    assert not growth.picks(name, 1, 4, 4, 64, 5)
+    assert growth.picks(name, 1, 4, 4, 64, 31)
+    assert not growth.picks(name, 1, 1, 1, 16, 11)  # whose products take less than the call
+
+
+def test_the_crossover_is_told_with_what_the_choice_costs(monkeypatch, capsys):
+    monkeypatch.setattr(growth, "CROSSINGS", ((1, 1, 1, 12),))
+    monkeypatch.setattr(growth, "SIDES", (3, 5))
+    assert growth.main(["--crossover"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("| 1×1×1, 12² | float64 | ") for line in lines) == 3
+    assert any(line.endswith("of 12.") for line in lines)

@@ -12,12 +12,13 @@ import scipy.fft
 
 from reference._validate import Array, rot180
 
-DIRECT = (0.047, 0.8)
+DIRECT = (0.058, 0.7)
 """Nanoseconds for a product of `_shifted`: with many rows in a matrix product, and what fewer rows cost more, over
 their number cubed: one row is no matrix product but a sum of scaled vectors."""
-TRANSFORM = 0.42
-"""Nanoseconds for each element and level of a transform. Both are fits to `python -m benchmarks.growth --crossover`
-in float64 on one machine; float32 takes two thirds of both, and other machines other numbers of one proportion."""
+TRANSFORM = (39_000, 0.22, 3.1)
+"""Nanoseconds for a call of transforms, for each of their elements and levels, and for a product of two of these. All
+are fits in float64 on one machine; float32 takes two thirds of them, and other machines other numbers of about one
+proportion. `python -m benchmarks.growth --crossover` prints what the choice costs."""
 
 
 def cheaper(
@@ -47,7 +48,8 @@ def cheaper(
     pairs, pixels = maps[0] * maps[1], size[0] * size[1]
     direct = (DIRECT[0] + DIRECT[1] / rows**3) * batch * pairs * math.prod(kernel) * math.prod(output)
     planes = batch * (maps[0] + maps[1]) + pairs
-    return TRANSFORM * pixels * (planes * math.log2(pixels) + batch * pairs) < direct
+    call, level, product = TRANSFORM
+    return call + pixels * (level * planes * math.log2(pixels) + product * batch * pairs) < direct
 
 
 def valid(x: Array, k: Array) -> Array:
