@@ -29,6 +29,11 @@ VANISHING = 64.0
 #: Calls kept back, of an input's budget, for finding out where a gradient is wrong.
 RESERVE = 40
 
+#: Half length, beside the size of the point, at which the first direction starts: where there are many digits, so near
+#: that the first nine points resolve most functions. At a quarter a layer of a hundred inputs took two segments more;
+#: the battery's resolution is the same from there to 1/64.
+START, NEAR = 0.25, {"float64": 2.0**-4}
+
 #: How much shorter further directions start, that need fewer digits: 9 points then do what 17 did.
 NEARER = 4.0
 
@@ -113,13 +118,16 @@ class Trial:
     taken: list[list[Array]] = field(default_factory=list)
     aim: float | None = None
     evaluations: int = 0
-    step: float = 0.25
+    step: float = 0.0
     exponent: int = 0
     method: str = "auto"
     refusal: str = ""
     claimed_in: np.dtype[Any] | None = None
     looked: tuple[Steps, tuple[Estimate, int]] | None = None
     asked: Array = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        self.step = self.step or NEAR.get(self.coarsest().name, START)
 
     def run(self, directions: int, budget: int) -> None:
         """Probe along `directions` directions; one more where a small difference wants a second opinion."""
