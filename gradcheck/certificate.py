@@ -17,6 +17,9 @@ from gradcheck.writing import write_whole
 
 SCHEMA = "gradcheck/certificate/1"
 NOT_OFFERED = "not offered"
+VECTORS = "vectors in "
+"""How the target begins of a certificate of answers to vectors: nothing can be loaded and judged again but these."""
+
 _ORDER = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 

@@ -31,6 +31,15 @@ PATIENCE = 60.0
 HEARD = 2000
 """Bytes of what was last written to standard error that are kept, for the words about a process that ended."""
 
+DYING = 5.0
+"""Seconds in which a process that has closed its output must end: writing a core dump takes some."""
+
+GLANCE = 0.05
+"""Seconds between looks at whether it has."""
+
+IS_POSSIBLE = os.name == "posix"
+"""Whether this system has pipes that several can be waited for."""
+
 SHOWN = 80
 """Characters of a wrong answer, or of an error, that a message repeats."""
 
@@ -56,8 +65,10 @@ def words_of(target: str) -> list[str]:
     Raises
     ------
     ValueError
-        When there are none, or a quotation has no end.
+        When there are none, a quotation has no end, or this system cannot run a program so.
     """
+    if not IS_POSSIBLE:
+        raise ValueError(f"this system cannot wait for several pipes: system = {os.name}, wanted posix")
     try:
         words = shlex.split(target.removeprefix(COMMAND))
     except ValueError as error:
@@ -222,20 +233,24 @@ class _Line:
 
     def _gone(self) -> ProgramLost:
         """What happened to a process that closed its output, with the last line that it wrote to standard error."""
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(1.0)
-        while not self.stderr.closed and _is_ready(self.stderr) and self._listen():
-            pass
+        deadline = time.monotonic() + DYING
+        while time.monotonic() < deadline:
+            # while it is alive as well: it cannot end before somebody has read what it writes
+            if not self.stderr.closed and _is_ready(self.stderr, GLANCE) and self._listen():
+                continue
+            if self.process.poll() is not None:
+                break
+            time.sleep(GLANCE)
         lines = [each for each in self.heard.decode(errors="replace").splitlines() if each.strip()]
         said = f", after writing {_shown(lines[-1].strip())}" if lines else ""
         return ProgramLost(f"the program {_ended(self.process.returncode)}{said}")
 
 
-def _is_ready(pipe: IO[bytes]) -> bool:
-    """Whether something can be read, or the end is reached."""
+def _is_ready(pipe: IO[bytes], seconds: float) -> bool:
+    """Whether something can be read within so many seconds, or the end is reached."""
     with selectors.DefaultSelector() as waiting:
         waiting.register(pipe, selectors.EVENT_READ)
-        return bool(waiting.select(0))
+        return bool(waiting.select(seconds))
 
 
 def _ended(status: int | None) -> str:

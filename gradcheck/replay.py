@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.book import ASIDE
 from gradcheck.case import Case
-from gradcheck.certificate import Certificate, Result
+from gradcheck.certificate import VECTORS, Certificate, Result
 from gradcheck.environment import environment
 from gradcheck.estimate import Array
 from gradcheck.execution import hands
@@ -75,7 +75,8 @@ def replay(
     Raises
     ------
     ReplayError
-        When there is no such row, it shows no case, or gradcheck or the target are of another version here.
+        When there is no such row, it shows no case, it is of answers to vectors, or gradcheck or the target
+        are of another version here.
     TargetError
         When the target cannot be loaded.
 
@@ -86,6 +87,11 @@ def replay(
     >>> str(found.check.verdict), list(found.arrays)
     ('pass', ['x', 'cotangent', 'analytic', 'numeric', 'numeric bound'])
     """
+    if certificate.target.startswith(VECTORS):
+        raise ReplayError(
+            "replay: the certificate is of answers in files, which cannot be asked again\n"
+            f"  target = {certificate.target}\n  wanted a target that can be loaded"
+        )
     result = row_of(certificate, which)
     case = _case(result)
     find(result.operation, operations())

@@ -122,6 +122,10 @@ BAD = {
     ),
     "raises": ("1 / 0", "the program ended with exit status 1, after writing 'ZeroDivisionError: division by zero'"),
     "faults": ("os.kill(os.getpid(), signal.SIGSEGV)", "the program was ended by SIGSEGV"),
+    "dies of a long death": (
+        "os.close(1); os.write(2, b'x' * 200_000); time.sleep(0.3); os._exit(5)",
+        "the program ended with exit status 5, after writing 'xxx",
+    ),
     "is killed": ("os.kill(os.getpid(), signal.SIGKILL)", "the program was ended by SIGKILL"),
     "prints": ("print('u = 3')", "the program wrote a line that is no JSON: 'u = 3'"),
     "writes bytes": ("os.write(1, bytes([255, 0, 10]))", "the program wrote a line that is no JSON: '�\\x00'"),
@@ -133,7 +137,10 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_program_that_is_lost_is_an_error_of_its_gradient_and_the_rest_is_judged(name, tmp_path):
+def test_a_program_that_is_lost_is_an_error_of_its_gradient_and_the_rest_is_judged(
+    name, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("gradcheck.program.DYING", 5.0 if name != "closes its output" else 0.2)
     statement, said = BAD[name]
     text = f"""
     import os, signal, time
@@ -292,6 +299,14 @@ def test_a_command_that_is_no_such_program_is_one_message(target):
     assert head == f"target: {target} cannot be asked what it offers"
     assert said.strip() == UNLOADABLE[target]
     assert rule == "  wanted a program that answers in lines of JSON, as `gradcheck protocol` has it"
+
+
+def test_a_system_without_such_pipes_is_told(monkeypatch):
+    monkeypatch.setattr("gradcheck.program.IS_POSSIBLE", False)
+    with pytest.raises(
+        TargetError, match="this system cannot wait for several pipes: system = posix, wanted posix"
+    ):
+        certify(RIGHT)
 
 
 DESCRIBED = {

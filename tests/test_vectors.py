@@ -22,6 +22,7 @@ from gradcheck.formats import SCHEMA
 from gradcheck.implementation import load
 from gradcheck.operation import Input, Operation, operations
 from gradcheck.oracle import gradient
+from gradcheck.report.words import again
 from gradcheck.schemas import vector_schema
 from gradcheck.vectors import FORMATS, VectorError, export, judge_answers, vector_of
 
@@ -396,10 +397,15 @@ def test_the_command_exports_and_judges(tmp_path):
     done = run(main, ["vectors", "judge", str(tmp_path), "--json", str(tmp_path / "certificate.json")])
     assert done.exit_code == 0, done.output
     assert json.loads((tmp_path / "certificate.json").read_text(encoding="utf-8"))["verdict"] == "pass"
+    done = run(main, ["replay", str(tmp_path / "certificate.json"), "--result", "0"])
+    assert done.exit_code == 2
+    assert "replay: the certificate is of answers in files, which cannot be asked again" in done.output
     answered(tmp_path, lambda name, a: a | {"output": a["output"] + 1})
     done = run(main, ["vectors", "judge", str(tmp_path)])
     assert done.exit_code == 1
     assert "differs from the vector" in done.output
+    found = judge_answers(tmp_path)
+    assert again(found, found.results[0]) == [("every answer", f"gradcheck vectors judge {tmp_path}")]
     assert run(main, ["vectors", "schema"]).output == vector_schema()
 
 

@@ -50,7 +50,7 @@ def _annotation(certificate: Certificate, group: list[Result], file: tuple[str, 
     if file is not None:
         line = line_of(first.operation, file[1].read_text(encoding="utf-8", errors="replace"))
         parts = {"file": file[0], **({"line": str(line)} if line else {}), **parts}
-    _, command_line = words.again(certificate, first)[1]
+    _, command_line = words.again(certificate, first)[-1]
     told = words.account(first, [each.input for each in rest])
     return command(_LEVELS[first.verdict], f"{told}\n\nagain: {command_line}", **parts)
 

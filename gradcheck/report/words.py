@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gradcheck.certificate import NOT_OFFERED, Certificate, Result
+from gradcheck.certificate import NOT_OFFERED, VECTORS, Certificate, Result
 from gradcheck.program import COMMAND, is_command
 from gradcheck.verdict import Verdict
 
@@ -218,8 +218,11 @@ def again(certificate: Certificate, result: Result, file: str = "certificate.jso
     file : str
         Where the certificate is.
     """
-    place = next(k for k, each in enumerate(certificate.results) if each is result)
     target = certificate.target
+    if target.startswith(VECTORS):
+        judging = ["gradcheck", "vectors", "judge", target.removeprefix(VECTORS)]
+        return [("every answer", shlex.join(judging))]
+    place = next(k for k, each in enumerate(certificate.results) if each is result)
     named = ["--command", target.removeprefix(COMMAND)] if is_command(target) else [target]
     words = [
         *("gradcheck", "certify", *named, "--operation", result.operation),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.case import Case
-from gradcheck.certificate import Certificate, Missing
+from gradcheck.certificate import VECTORS, Certificate, Missing
 from gradcheck.environment import environment
 from gradcheck.estimate import Array, Estimate
 from gradcheck.formats import FORMATS, SCHEMA, Arrays, Format, VectorError, read
@@ -95,7 +95,7 @@ def judge_answers(
         for key, check in checks.items():
             judged.setdefault((row["operation"], key), []).append((case, check))
     extra = sorted(given - set(listed.vectors))
-    return _certificate(str(folder), listed, judged, extra, time.perf_counter() - started)
+    return _certificate(f"{VECTORS}{folder}", listed, judged, extra, time.perf_counter() - started)
 
 
 def _listed(folder: Path, catalogue: Mapping[str, Operation]) -> _Listed:
