@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from benchmarks import claims, growth
+from benchmarks import claims, epoch, growth
 
 
 def test_claims_are_printed_with_their_limits(capsys):
@@ -49,3 +51,22 @@ def test_the_crossover_is_told_with_what_the_choice_costs(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("| 1×1×1, 12² | float64 | ") for line in lines) == 3
     assert any(line.endswith("of 12.") for line in lines)
+
+
+def test_an_epoch_ends_where_torch_s_does(capsys, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(epoch, "epoch_of", partial(epoch.epoch_of, images=64))
+    assert epoch.main(["--batch", "32", "--rounds", "6", "--clock", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in lines if line.startswith("| 64")] == [
+        "| 64 digits, batch 32, float64",
+        "| 64 digits, batch 32, float32",
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_an_epoch_without_one_step_is_seen(dtype):
+    whole = epoch.epoch_of(16, dtype, images=64)
+    cut = whole._replace(batches=whole.batches[:-1])
+    with pytest.raises(AssertionError, match="differs by"):
+        epoch.assert_same(epoch.by_reference(cut)(), epoch.by_reference(whole)(), epoch.CLOSE[dtype])

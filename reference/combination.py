@@ -338,8 +338,10 @@ def combination_kernel_gradient(x: Array, delta: Array, alpha: Array) -> Array:
     axes.valid("width", "out_width", "kernel_width")
     height, width = mixed.shape[2:]
     out = np.zeros((x.shape[1], axes["kernel_height"], axes["kernel_width"]), np.result_type(x, mixed))
+    # with the batch last rows are long also where maps are small
+    given, maps = (np.ascontiguousarray(each.transpose(1, 2, 3, 0)) for each in (mixed, x))
     for a, b in np.ndindex(out.shape[1:]):
-        out[:, a, b] = np.einsum("nirs,nirs->i", mixed, x[:, :, a : a + height, b : b + width])
+        out[:, a, b] = np.einsum("irsn,irsn->i", given, maps[:, a : a + height, b : b + width])
     return np.ascontiguousarray(rot180(out))
 
 
