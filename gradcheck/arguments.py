@@ -120,6 +120,22 @@ def not_negative(value: int, who: str, name: str) -> int:
     return value
 
 
+def share(value: float, who: str, name: str) -> float:
+    """`value` if it is a number from 0 to below 0.1.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if not 0 <= value < 0.1:
+        raise ValueError(
+            f"{who}: {name} is no small share\n  {name} = {value!r}, wanted a number from 0 to below 0.1\n"
+            "  what is not known to one digit has no derivative worth comparing"
+        )
+    return value
+
+
 def names_of(names: Sequence[str] | None, count: int, who: str) -> tuple[str, ...]:
     """A name for each of `count` inputs: the given ones, or x, or inputs[0] and so on.
 

@@ -72,6 +72,8 @@ class Result:
         that a caller may live with.
     skipped_cases : int
         Cases that were not tried, since the target ended its process in too many before them; then no pass.
+    resampled_cases : int
+        Cases that were judged at a point drawn beside, since the operation has no derivative at the one given.
     power : Power or None
         The smallest error that the directions of all cases together would not have let pass, all but certainly; None
         where nothing was probed.
@@ -96,6 +98,7 @@ class Result:
     skipped_cases: int = 0
     budget: Budget | None = None
     power: Power | None = None
+    resampled_cases: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from gradcheck.arguments import (
     places,
     positive,
     real_arrays,
+    share,
 )
+from gradcheck.avoid import avoided
 from gradcheck.estimate import Array
+from gradcheck.kinks import POLICIES
 from gradcheck.task import Suspects, Task
 from gradcheck.verdict import Check
 
@@ -49,6 +53,8 @@ def check_vjp(
     suspects: Suspects | None = None,
     locate: int | None = None,
     explain: bool = True,
+    kinks: str = "refuse",
+    noise: float = 0.0,
 ) -> Check:
     """Whether `vjp` is the pullback of `f` at `inputs`, for each input by itself.
 
@@ -97,6 +103,14 @@ def check_vjp(
         of `budget`, up to what measures 20 elements or finds one among many. Passing costs none of them.
     explain : bool
         Whether a failure is looked into, for where it is wrong and what the mistake looks like.
+    kinks : str
+        What to do where f bends, jumps or ends at the inputs, and so has no derivative: "refuse" leaves it open,
+        "avoid" judges at a point drawn beside (`Check.resampled` counts them), "one_sided" takes the derivative
+        from either side, "subgradient" what lies between them. The last two look at each output by itself, along
+        7 directions at up to 120 calls each, and say nothing of what shows along none of them.
+    noise : float
+        Relative error of the values of f, where that is more than rounding: 1e-6 for a solver that stops there.
+        Every bound allows for it, and `wanted` is no less than 1000 times as much by default.
     strict : bool
         Whether sharing memory with an argument is a failure rather than a note.
     finer : dtype, optional
@@ -130,6 +144,14 @@ def check_vjp(
     one_of(method, METHODS, "check_vjp", "method")
     not_negative(seed, "check_vjp", "seed")
     not_negative(exhibit, "check_vjp", "exhibit")
+    one_of(kinks, POLICIES, "check_vjp", "kinks")
+    share(noise, "check_vjp", "noise")
+    if cotangent is not None and np.size(cotangent) > 1 and kinks in ("one_sided", "subgradient"):
+        raise ValueError(
+            "check_vjp: a cotangent is given, where outputs are looked at one by one\n"
+            f"  kinks = {kinks!r}, cotangent.shape = {np.shape(cotangent)}, wanted None\n"
+            "  in a sum, kinks of several outputs cancel or add up"
+        )
     for name, value in (
         ("wanted", wanted),
         ("aim", aim),
@@ -139,8 +161,9 @@ def check_vjp(
     ):
         if value is not None:
             positive(value, "check_vjp", name)
+    function = Counted(f, "check_vjp")
     task = Task(
-        Counted(f, "check_vjp"),
+        function,
         vjp,
         arrays,
         names_of(names, len(arrays), "check_vjp"),
@@ -158,9 +181,18 @@ def check_vjp(
         suspects=suspects,
         locate=locate,
         explain=explain,
+        policy=kinks,
+        accuracy=noise,
     )
     with np.errstate(all="ignore"):  # a caller who makes errors of warnings gets the same verdict
-        return task.check(cotangent, linear, conduct, strict)
+        if kinks != "avoid":
+            return task.check(cotangent, linear, conduct, strict)
+        found = replace(task, policy="refuse").check(cotangent, linear, conduct, strict)
+
+        def again(inputs: tuple[Array, ...]) -> Check:
+            return replace(task, inputs=inputs, fine=None, joint={}).check(cotangent, linear, conduct, strict)
+
+        return found if found.passed else avoided(found, again, function, arrays, seed)
 
 
 def _probed(only: Any, count: int) -> tuple[int, ...] | None:

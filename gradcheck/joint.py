@@ -51,7 +51,13 @@ class JointTrial(Trial):
     def line(self, direction: Array) -> FieldLine:
         """The line through all of them."""
         return JointLine(
-            self.function, self.point, direction, self.cotangents, centre=self.centre, parts=self.parts
+            self.function,
+            self.point,
+            direction,
+            self.cotangents,
+            centre=self.centre,
+            accuracy=self.accuracy,
+            parts=self.parts,
         )
 
     def direction(self) -> Array:

@@ -253,7 +253,11 @@ class _Trial:
         held = _Held(forward, self.vjp, tuple(self.case.shapes), judged, self.values, self.case.arguments())
         linear = tuple(i for i, name in enumerate(judged) if name in self.linear)
         only = None if names == judged else tuple(judged.index(name) for name in names)
-        options = {"linear_in": linear, "names": judged} | ({} if only is None else {"only": only})
+        options: dict[str, Any] = {"linear_in": linear, "names": judged} | (
+            {} if only is None else {"only": only}
+        )
+        if self.operation.kinks != "refuse":
+            options["kinks"] = self.operation.kinks
         try:
             f, vjp = stands_for(forward, held.forward), stands_for(self.vjp, held.vjp)
             check = judge(f, vjp, held.free, seed=self.seed, **options, **self.clues())

@@ -172,6 +172,9 @@ class Operation:
         Rows of inputs with independent patterns along their first axis; so has the output, or it is their sum.
     parameters : tuple of str
         Rows of the inputs that training steps; the others are data.
+    kinks : str
+        What a check does where the operation has no derivative, as `check_vjp` has it: "refuse", "avoid",
+        "one_sided" or "subgradient".
 
     Examples
     --------
@@ -198,6 +201,7 @@ class Operation:
     sizes: Callable[[Mapping[str, Any]], Mapping[str, int]] = field(default=_no_sizes, repr=False)
     batched: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
+    kinks: str = "refuse"
 
     def guarded(self, case: Case) -> tuple[str, ...]:
         """The errata that a case guards: read to the letter, they give another answer in it."""

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.special import iti0k0
 
+from gradcheck import kinks
 from gradcheck.arguments import Counted
+from gradcheck.chance import random_by, refused
 from gradcheck.conduct import Fault
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array, Estimate
@@ -74,6 +76,8 @@ class Task:
     conduct: bool
     who: str = "jvp"
     subject: str = "d f"
+    policy: str = "refuse"
+    accuracy: float = 0.0
 
     def check(self) -> Check:
         """Every input by itself, then all tangents at once; the gravest of their verdicts."""
@@ -87,7 +91,9 @@ class Task:
         fault = self.together(answers, centre.shape) if self.conduct and len(parts) > 1 else None
         if fault is not None and whole.verdict is not Verdict.FAIL:
             return replace(whole, verdict=Verdict.FAIL, reason=fault.message)
-        return whole
+        probed = whole.verdict is not Verdict.PASS and any(part.evaluations for part in parts)
+        why = random_by(self.f, self.inputs, centre, self.accuracy) if probed else ""
+        return replace(refused(whole, why) if why else whole, evaluations=self.f.calls)
 
     def push(self, i: int) -> Function:
         """The pushforward along input i alone: push(tangent, *inputs)."""
@@ -178,7 +184,22 @@ class Task:
             evaluations=sum(t.evaluations for t in trials),
             zero_everywhere=zero,
         )
-        return self.located(found, i, moved, trial.claim) if verdict is Verdict.FAIL else found
+        if verdict is not Verdict.PASS and self.policy != "refuse":
+            found = self.beside_the_kink(found, i, trial)
+        return (
+            self.located(found, i, moved, trial.claim) if found.verdict is verdict is Verdict.FAIL else found
+        )
+
+    def beside_the_kink(self, told: Check, i: int, trial: Trial) -> Check:
+        """What the policy for kinks says instead, if it is anything else."""
+        claim = trial.claim
+        assert isinstance(claim, Pushed)
+        push = claim.push
+
+        def claimed(weights: Array, direction: Array) -> tuple[float, float]:
+            return weighed(weights, *(side.ravel() for side in push(direction)))
+
+        return kinks.settled(self.policy, told, trial, claimed, self.rng(7, i), self.wanted, self.accuracy)
 
     def trial(self, i: int, k: int, answer: Answer, centre: Array, moved: Function) -> Trial:
         """The trial of direction k along input i, with cotangents of its own.
@@ -187,7 +208,17 @@ class Task:
         """
         cotangents, rng = _cotangents(centre, self.rng(0, i, k)), self.rng(2, i, k)
         claim = self.claim(i, answer, cotangents)
-        return Trial(moved, self.inputs[i], cotangents, LABELS, claim, centre, rng, aim=self.wanted)
+        return Trial(
+            moved,
+            self.inputs[i],
+            cotangents,
+            LABELS,
+            claim,
+            centre,
+            rng,
+            aim=self.wanted,
+            accuracy=self.accuracy,
+        )
 
     def located(self, found: Check, i: int, moved: Function, claim: Claim) -> Check:
         """The elements of the output in which the jvp is wrong: one line shows them all."""

@@ -9,9 +9,20 @@ from typing import Any
 import numpy as np
 
 from gradcheck.answer import same_bits
-from gradcheck.arguments import Counted, names_of, not_negative, positive, real_array, real_arrays
+from gradcheck.arguments import (
+    Counted,
+    names_of,
+    not_negative,
+    one_of,
+    positive,
+    real_array,
+    real_arrays,
+    share,
+)
+from gradcheck.avoid import avoided
 from gradcheck.check import check_vjp
 from gradcheck.estimate import Array
+from gradcheck.kinks import POLICIES
 from gradcheck.pushed import Task
 from gradcheck.rounding import ulps
 from gradcheck.verdict import Check, Verdict
@@ -30,6 +41,8 @@ def check_gradient(
     budget: int = 120,
     directions: int = 2,
     conduct: bool = True,
+    kinks: str = "refuse",
+    noise: float = 0.0,
 ) -> Check:
     """Whether `grad` is the gradient of the scalar `f` at `x`, as SciPy has them.
 
@@ -41,7 +54,7 @@ def check_gradient(
         grad(x) -> ndarray of the shape of x.
     x : ndarray
         The point.
-    seed, method, wanted, budget, directions, conduct
+    seed, method, wanted, budget, directions, conduct, kinks, noise
         As for `check_vjp`.
 
     Raises
@@ -83,6 +96,8 @@ def check_gradient(
         budget=budget,
         directions=directions,
         conduct=conduct,
+        kinks=kinks,
+        noise=noise,
     )
     fault = _reused(grad, point, seed) if conduct else ""
     if fault and found.verdict is not Verdict.FAIL:
@@ -129,6 +144,8 @@ def check_jvp(
     budget: int = 120,
     directions: int = 2,
     conduct: bool = True,
+    kinks: str = "refuse",
+    noise: float = 0.0,
 ) -> Check:
     """Whether `jvp` is the pushforward of `f` at `inputs`, along each input by itself and along all at once.
 
@@ -140,7 +157,7 @@ def check_jvp(
         jvp(tangents, *inputs) -> the tangent of the output; `tangents` is a tuple, one for each input.
     inputs : sequence of ndarray
         The point.
-    seed, wanted, budget, directions
+    seed, wanted, budget, directions, kinks, noise
         As for `check_vjp`.
     names : sequence of str, optional
         Of the inputs, for messages.
@@ -168,9 +185,18 @@ def check_jvp(
     """
     arrays = real_arrays(inputs, "check_jvp")
     _options("check_jvp", seed, wanted, budget, directions)
-    called = names_of(names, len(arrays), "check_jvp")
-    task = Task(Counted(f, "check_jvp"), jvp, arrays, called, seed, wanted, budget, directions, conduct)
-    return task.check()
+    one_of(kinks, POLICIES, "check_jvp", "kinks")
+    share(noise, "check_jvp", "noise")
+    called, function = names_of(names, len(arrays), "check_jvp"), Counted(f, "check_jvp")
+    options = (called, seed, wanted, budget, directions, conduct)
+
+    def check(inputs: tuple[Array, ...], policy: str = kinks) -> Check:
+        return Task(function, jvp, inputs, *options, policy=policy, accuracy=noise).check()
+
+    if kinks != "avoid":
+        return check(arrays)
+    found = check(arrays, "refuse")
+    return found if found.passed else avoided(found, check, function, arrays, seed)
 
 
 def check_hvp(

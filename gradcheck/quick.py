@@ -28,7 +28,9 @@ def look(trial: Trial, channel: int, direction: Array, points: int = 5) -> tuple
     The calls are counted on the trial.
     """
     cotangent = trial.cotangents[channel : channel + 1]
-    line = FieldLine(trial.function, trial.point, direction, cotangent, centre=trial.centre)
+    line = FieldLine(
+        trial.function, trial.point, direction, cotangent, centre=trial.centre, accuracy=trial.accuracy
+    )
     exponent = max(trial.exponent - SHORTER[points], line.limits[0])
     nodes, half = chebyshev(points, line.grid), line.grid * 2.0**exponent
     samples = [line.sample(p, exponent) for p in nodes.positions]

@@ -28,6 +28,13 @@ SHOWN_TIES = 2
 SHOWN = 8
 """Wrong elements that a row lists; their number is given whole."""
 
+KINKED = {
+    "avoid": "at a point drawn beside one without a derivative",
+    "one_sided": "without a derivative as that from one side",
+    "subgradient": "without a derivative between those from both sides",
+}
+"""How cases passed at whose point the operation has no derivative, by the policy for it."""
+
 NOTES = 4
 """Notes of a row: what its cases say is mostly the same thing in other numbers."""
 
@@ -79,6 +86,7 @@ def summed_up(
         skipped_cases=untried,
         budget=coarsest.budget,
         power=_power(checks),
+        resampled_cases=sum(check.resampled > 0 for check in checks),
     )
 
 
@@ -158,7 +166,7 @@ def shown_pair(judged: Sequence[tuple[Case, Check]]) -> tuple[Case, Check]:
 
 
 def _strength(evidence: str) -> tuple[int, str]:
-    order = ("exact", "complex step", "spectral", "differences", "naive", "update", "none")
+    order = ("exact", "complex step", "spectral", "differences", "one-sided", "naive", "update", "none")
     return (order.index(evidence) if evidence in order else len(order), evidence)
 
 
@@ -170,6 +178,10 @@ def _reason(seen: Verdict, check: Check, checks: Sequence[Check], vacuous: bool,
         return f"{check.reason} ({seen} in {count} of {len(checks)} cases{left})"
     if vacuous:
         return f"zero everywhere probed, in all {len(checks)} cases: proves little{left}"
+    kinked = Counter(each.kinks for each in checks if each.kinks)
+    if kinked:
+        told = " and ".join(f"{KINKED[policy]} in {count}" for policy, count in kinked.items())
+        return f"passes in {len(checks)} cases, {told} (kinks: {', '.join(kinked)}){left}"
     return f"passes in {len(checks)} cases{left}" if untried else None
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from gradcheck import conduct as conduct_of
-from gradcheck import masked
+from gradcheck import kinks, masked
 from gradcheck.answer import same_bits
 from gradcheck.arguments import Counted, real_array
 from gradcheck.autopsy import Autopsy
+from gradcheck.chance import random_by, refused
 from gradcheck.directions import gaussian
 from gradcheck.elsewhere import asked, astray
 from gradcheck.estimate import Array
@@ -69,6 +70,9 @@ class Task:
     explain: bool = True
     joint: dict[int, Shown] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    policy: str = "refuse"
+    output: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
+    accuracy: float = 0.0
 
     def check(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
         """Form and conduct first, then every input by itself; the gravest of their verdicts.
@@ -94,6 +98,7 @@ class Task:
             return replace(self.blank(Verdict.INCONCLUSIVE, why), evaluations=self.f.calls)
         nested = is_many(self.inputs) and centre.size >= NESTED
         cotangents = _cotangents(centre, cotangent, self.rng(0), nested=nested)
+        self.output = centre.dtype
         seen = conduct_of.examine(
             self.vjp,
             cotangents[0].copy(),
@@ -116,9 +121,12 @@ class Task:
             for i in chosen
         )
         late = self.written(kept, "f or its vjp, at a later call,")
-        return self.whole(
+        told = self.whole(
             parts, [f for f in faults if f.input is None] + [replace(f, input=None) for f in late]
         )
+        probed = told.verdict is not Verdict.PASS and any(part.evaluations for part in parts)
+        why = random_by(self.f, self.inputs, centre, self.accuracy) if probed else ""
+        return replace(refused(told, why) if why else told, evaluations=self.f.calls)
 
     def written(self, kept: list[Array], who: str) -> list[conduct_of.Fault]:
         """Faults of whoever has written into the inputs, which are put back."""
@@ -194,6 +202,7 @@ class Task:
             method=self.method,
             parts=parts,
             step=step,
+            accuracy=self.accuracy,
         )
         found = agreed(trial, self.directions, self.aim or self.wanted or trial.wanted())
         told = {i: shown for i, shown in zip(held, found, strict=True) if shown is not None}
@@ -322,6 +331,7 @@ class Task:
             aim=self.aim,
             method=self.method,
             claimed_in=coarse,
+            accuracy=self.accuracy,
         )
         wanted = self.wanted or trial.wanted()
         trial.run(directions or self.directions, self.budget)
@@ -351,6 +361,10 @@ class Task:
         )
         if verdict is Verdict.INCONCLUSIVE:
             told = self.seen(trial, again, told, wanted) or told
+        if told.verdict is not Verdict.PASS and self.policy != "refuse":
+            judged = self.beside_the_kink(trial, told, i)
+            if judged is not told:
+                return judged
         if told.verdict is Verdict.PASS:
             return self.elsewhere(trial, told, i)
         channel = LABELS.index(worst.cotangent)
@@ -358,9 +372,26 @@ class Task:
             told = self.opened(trial, told, i, channel)
         return self.shown(trial, told, channel) if self.exhibit else told
 
+    def beside_the_kink(self, trial: Trial, told: Check, i: int) -> Check:
+        """What the policy for kinks says instead, if it is anything else."""
+        known: dict[bytes, Claim | None] = {}
+        relative = _relative(trial.claim)
+
+        def claimed(weights: Array, direction: Array) -> tuple[float, float] | None:
+            key = weights.tobytes()
+            if key not in known:
+                cotangent = weights.reshape(trial.centre.shape).astype(self.output)
+                gradient = asked(self.vjp, cotangent, self.inputs, (i,))
+                shaped = None if gradient is None else gradient.astype(float).reshape(1, *trial.point.shape)
+                known[key] = None if shaped is None else Claim(shaped, relative * np.abs(shaped))
+            claim = known[key]
+            return None if claim is None else claim.along(direction, 0)
+
+        return kinks.settled(self.policy, told, trial, claimed, self.rng(4, i), self.wanted, self.accuracy)
+
     def sees_outputs(self) -> bool:
         """Whether outputs may be looked at one by one."""
-        return self.finer is None and self.method in ("auto", "spectral")
+        return self.finer is None and self.method in ("auto", "spectral") and not self.accuracy
 
     def looks(self, trial: Trial, i: int, budget: int) -> list[masked.Look]:
         """Further directions, each with a cotangent that leaves out the outputs that bend there."""
@@ -469,7 +500,7 @@ class Task:
             suspects=tuple(self.suspects(self.names[i], cotangent) if self.suspects else ()),
             rounding=trial.claim.rounding[channel],
         )
-        left = self.budget - trial.evaluations - 1
+        left = self.budget - (trial.evaluations - trial.aside) - 1
         report = Autopsy(trial, context, channel, left, self.locate or 0).report(failed)
         return replace(report, evaluations=trial.evaluations)
 
@@ -596,6 +627,13 @@ def _spread_rounding(stack: Array, rounding: Array, cotangents: Array) -> Array:
     first = np.abs(stack[0])
     relative = float(np.median(rounding[first > 0] / first[first > 0])) if np.any(first > 0) else 0.0
     return np.maximum(rounding * shares, relative * np.abs(stack))
+
+
+def _relative(claim: Claim) -> float:
+    """Rounding of the typical element beside it, of no less than 4 units."""
+    first = np.abs(claim.gradients[0])
+    own = claim.rounding[0][first > 0] / first[first > 0]
+    return max(float(np.median(own)) if own.size else 0.0, 4 * float(np.finfo(float).eps))
 
 
 def _most_telling(comparisons: list[Comparison]) -> Comparison:

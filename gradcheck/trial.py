@@ -50,6 +50,10 @@ PLAIN = 10 * BLATANT
 #: Calls that the shortest look along a direction takes, beside the centre.
 LEAST = 8
 
+#: Error of interest beside the relative error of f, where that is declared: three of its digits go into differences,
+#: as about as many of float32's do.
+LOST = 1000.0
+
 #: Unit below which a dtype has so many digits that another direction may be read where one was not.
 FINE = 1e-10
 
@@ -104,7 +108,8 @@ class Trial:
     `rounds` grows with every direction, `aim` is the resolution that was asked for, `step` is the half length
     that served last, `refusal` says why there is no complex step, `claimed_in` is the dtype of a claim that is
     coarser than the function, `looked` where the first direction's samples lie and what they said,
-    `asked` the last direction.
+    `asked` the last direction, `accuracy` the relative error of f where that is more than rounding,
+    `aside` the calls that count towards no budget.
     """
 
     function: Callable[[Array], Array]
@@ -125,6 +130,8 @@ class Trial:
     claimed_in: np.dtype[Any] | None = None
     looked: tuple[Steps, tuple[Estimate, int]] | None = None
     asked: Array = field(default_factory=lambda: np.zeros(0))
+    accuracy: float = 0.0
+    aside: int = 0
 
     def __post_init__(self) -> None:
         self.step = self.step or NEAR.get(self.coarsest().name, START)
@@ -183,7 +190,14 @@ class Trial:
 
     def line(self, direction: Array) -> FieldLine:
         """The line along a direction."""
-        return FieldLine(self.function, self.point, direction, self.cotangents, centre=self.centre)
+        return FieldLine(
+            self.function,
+            self.point,
+            direction,
+            self.cotangents,
+            centre=self.centre,
+            accuracy=self.accuracy,
+        )
 
     def sampled(self, line: FieldLine, budget: int) -> list[tuple[Estimate, int]]:
         """Estimates from samples at real points, and the exponents of their segments."""
@@ -316,7 +330,8 @@ class Trial:
         """
         if self.aim is not None:
             return self.aim / 10
-        return GOAL.get(self.coarsest().name, 1e-11) if not self.rounds else self.wanted() / 100
+        goal = max(GOAL.get(self.coarsest().name, 1e-11), self.accuracy)
+        return goal if not self.rounds else self.wanted() / 100
 
     def coarsest(self) -> np.dtype[np.floating]:
         """The coarsest dtype of input, output and claim."""
@@ -325,4 +340,4 @@ class Trial:
 
     def wanted(self) -> float:
         """Error of interest by default."""
-        return WANTED.get(self.coarsest().name, 1e-6)
+        return max(WANTED.get(self.coarsest().name, 1e-6), LOST * self.accuracy)

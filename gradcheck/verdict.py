@@ -187,7 +187,8 @@ class Check:
     wanted resolution escapes the random directions. `wrong` lists the elements that were found to be wrong,
     `mistakes` the (name, sentence) of every known mistake that explains it, the likeliest first, `parts` holds
     one Check for each input (check_vjp), `budget` what is allowed in its two parts, `exhibit` what plots show,
-    where that was asked for.
+    where that was asked for. `kinks` is the policy that decided, if f has no derivative at the inputs, and `resampled`
+    how many other points were drawn instead of them.
 
     Examples
     --------
@@ -220,6 +221,8 @@ class Check:
     missed: float = 1.0
     exhibit: Exhibit | None = field(default=None, repr=False)
     mistakes: tuple[tuple[str, str], ...] = ()
+    kinks: str = ""
+    resampled: int = 0
 
     @property
     def power(self) -> Power:

@@ -34,6 +34,8 @@ class FieldLine:
         The notes' x, and v.
     cotangents : ndarray, shape (channels, *shape of f(x))
         Nothing for a scalar function: the single cotangent 1.
+    accuracy : float
+        Relative error of the outputs, where that is more than their rounding.
     """
 
     function: Callable[[Any], Any]
@@ -42,6 +44,7 @@ class FieldLine:
     cotangents: Array | None = None
     evaluations: int = 0
     centre: Array | None = None
+    accuracy: float = 0.0
     steps: Steps = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,7 +62,7 @@ class FieldLine:
     def unit(self) -> float:
         """Unit round-off of the coarser of the dtypes of x and f(x)."""
         outputs = [] if self.centre is None else [self.centre.dtype]
-        return max(unit_of(dtype) for dtype in (self.point.dtype, *outputs))
+        return max(self.accuracy, *(unit_of(dtype) for dtype in (self.point.dtype, *outputs)))
 
     def shortest(self) -> int:
         """Exponent at which one quantum is a few units in the last place for the median element that moves."""
@@ -110,7 +113,7 @@ class FieldLine:
         Differences come first: what does not change costs no digits of what does.
         """
         change = difference(output, self.start())
-        unit = unit_of(output.dtype)
+        unit = max(unit_of(output.dtype), self.accuracy)
         least = underflow(output)
         if self.cotangents is None:
             return Sample(change.reshape(1), unit * np.abs(output.astype(np.float64)).reshape(1) + least)

@@ -8,6 +8,7 @@ grid keeps the nodes off the dyadic points at which a periodic function could va
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -65,3 +66,36 @@ def chebyshev(count: int, grid: int) -> Nodes:
         slopes,
         np.linalg.norm(slopes, axis=1),
     )
+
+
+@cache
+def sided(count: int, grid: int) -> Nodes:
+    """Nodes on [0, h] alone, h = grid quanta, and matrices for them; `slopes` are those at 0, times h.
+
+    Raises
+    ------
+    ValueError
+        If two nodes fall on one integer of the grid.
+
+    Examples
+    --------
+    >>> nodes = sided(5, 1459)
+    >>> nodes.positions
+    (0, 214, 729, 1245, 1459)
+    >>> t = np.array(nodes.positions) / 1459
+    >>> round(float(nodes.slopes[-1] @ (3 * t + t**2)), 9)
+    3.0
+    """
+    last = count - 1
+    positions = tuple(round(grid * (1 - math.cos(math.pi * j / last)) / 2) for j in range(count))
+    if len(set(positions)) < count:
+        raise ValueError(
+            f"sided: {count} nodes do not fit a grid of {grid}\n"
+            f"  distinct positions = {len(set(positions))}, wanted {count}\n"
+            "  a longer grid keeps them apart"
+        )
+    inverse = np.linalg.inv(np.polynomial.chebyshev.chebvander(2 * np.array(positions) / grid - 1, last))
+    order = np.arange(count)
+    derivative = 2.0 * order**2 * np.where(order % 2 == 1, 1.0, -1.0)
+    slopes = np.vstack([np.zeros(count), np.cumsum(derivative[:, None] * inverse, axis=0)])
+    return Nodes(positions, inverse, np.linalg.norm(inverse, axis=1), slopes, np.linalg.norm(slopes, axis=1))

@@ -84,7 +84,8 @@ def cases(result: Result) -> str:
     '20 of 25'
     """
     left_out = result.not_offered_cases + result.skipped_cases
-    return f"{result.cases} of {result.cases + left_out}" if left_out else str(result.cases)
+    moved = f", {result.resampled_cases} moved" if result.resampled_cases else ""
+    return f"{result.cases} of {result.cases + left_out}{moved}" if left_out else f"{result.cases}{moved}"
 
 
 def power(result: Result) -> str:
