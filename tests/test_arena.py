@@ -11,11 +11,11 @@ import pytest
 from benchmarks.arena.__main__ import main
 from benchmarks.arena.contest import Row, chosen, entered, limited
 from benchmarks.arena.contestants import CONTESTANTS, Contestant
-from benchmarks.arena.speed import SIZES, Time, beside, line
+from benchmarks.arena.speed import CHECKERS, FAULTS, SIZES, Time, beside, line, measured
 from benchmarks.arena.table import plot, table
 from benchmarks.battery.judges import Judgement
 
-SOME = [case for case in chosen("float64", 60, 25) if "cube" in case.name or "dense tanh" in case.name]
+SOME = [case for case in chosen("float64", 60, 30) if "cube" in case.name or "dense tanh" in case.name]
 ROW = Row("someone", "float32", 10, 4, 7, 2, 1, 3, 0, 1.25, 0.5, 17.0, 99.0, 12.4)
 
 
@@ -66,10 +66,26 @@ def test_a_missing_contestant_is_said_and_left_out(capsys, monkeypatch):
     assert "no_such_module is not installed and takes no part" in capsys.readouterr().err
 
 
-def test_right_cases_all_take_part_and_every_so_many_of_the_wrong():
-    every, third = list(chosen("float64", 30, 1)), list(chosen("float64", 30, 3))
-    assert sum(not c.wrong for c in every) == sum(not c.wrong for c in third)
-    assert sum(c.wrong for c in third) == -(-sum(c.wrong for c in every) // 3)
+def test_right_cases_all_take_part_and_so_many_of_the_wrong_whoever_is_judged():
+    every, few, again, other = (
+        chosen("float64", 30, n, seed) for n, seed in ((10**6, 0), (20, 0), (20, 0), (20, 1))
+    )
+    assert sum(not c.wrong for c in every) == sum(not c.wrong for c in few)
+    assert sum(c.wrong for c in few) == 20 < sum(c.wrong for c in every)
+    assert [c.name for c in few] == [c.name for c in again] != [c.name for c in other]
+
+
+def test_a_check_of_a_layer_is_timed_and_its_calls_and_memory_counted(monkeypatch):
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    monkeypatch.setitem(SIZES, "tiny", (1, 1, 2, 8, 3, 2))
+    monkeypatch.setattr("resource.setrlimit", lambda *given: None)  # of this process, which goes on
+    for checker in CHECKERS:
+        said = [measured(checker, "tiny", fault) for fault in FAULTS]
+        assert [each.verdict for each in said] == ["pass", "fail"]
+        assert said[0].seconds > 0
+        assert said[0].forward > said[0].backward > 0
+        assert said[0].memory >= 0
 
 
 def test_a_ratio_is_given_where_there_is_one():
@@ -80,4 +96,3 @@ def test_a_ratio_is_given_where_there_is_one():
         Time("torch", "1,840", "right", "pass", 0.25, 8, 3, 20.0),
     )
     assert told == "| 1,840 | right | us | pass | 20 | 9 | 0.5000 | 2× | 30 MiB | 1.5× |"
-    assert len(SIZES) == 3

@@ -9,14 +9,15 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.arena.contest import LIMIT, apart
 from benchmarks.arena.contestants import CONTESTANTS
 from benchmarks.arena.table import plot, table
 
-#: Elements an input up to which a case takes part by default, and one in how many of the wrong ones.
-MOST, EVERY = 2000, 2
+#: Elements an input up to which a case takes part by default, and how many of the wrong ones.
+MOST, SAMPLE = 2000, 400
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--checker", choices=[c.name for c in CONTESTANTS], action="append", help="default: all"
     )
     parser.add_argument("--most", type=int, default=MOST, help="elements that an input may have")
-    parser.add_argument("--every", type=int, default=EVERY, help="one in so many of the wrong gradients")
+    parser.add_argument(
+        "--sample", type=int, default=SAMPLE, help="wrong gradients; all right ones take part"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="that draws the wrong ones")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds a case; beyond it is undecided")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg")
     parser.add_argument(
@@ -44,11 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     present = [c for c in invited if not c.missing]
     for absent in sorted({c.module for c in invited} - {c.module for c in present}):
         print(f"{absent} is not installed and takes no part: pip install 'gradcheck[arena]'", file=sys.stderr)
-    rows = [
-        apart(c, dtype, given.most, given.every, given.limit)
-        for dtype in given.dtype or ("float64", "float32")
-        for c in present
-    ]
+    with ThreadPoolExecutor(given.jobs) as pool:
+        runs = [
+            pool.submit(apart, c, dtype, given.most, given.sample, given.seed, given.limit)
+            for dtype in given.dtype or ("float64", "float32")
+            for c in present
+        ]
+        rows = [run.result() for run in runs]
     print("\n".join(f"- {c.name} ({c.module} {c.version}): `{c.called}`" for c in present), end="\n\n")
     print(table(rows))
     if given.plot:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import signal
 import subprocess
 import sys
+import time
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from benchmarks.arena.contestants import CONTESTANTS, Contestant
+from benchmarks.arena.memory import peak, restarted
 from benchmarks.battery import cases
 from benchmarks.battery.case import Case
 from benchmarks.battery.judges import Judge, Judgement
@@ -29,7 +29,7 @@ LIMIT = 10.0
 @dataclass(frozen=True)
 class Row:
     """How one contestant did on one dtype. `calls` counts calls of f an input, `memory` is what it took at its peak, in
-    MiB, beside what the process held before the first case; `slowest` and `seconds` are of the cases."""
+    MiB, beside what the process held before the first case; `slowest` and `seconds` are processor time of the cases."""
 
     contestant: str
     dtype: str
@@ -47,16 +47,27 @@ class Row:
     memory: float
 
 
-def chosen(dtype: str, most: int, every: int, seed: int = 0) -> Iterator[Case]:
-    """Every right case of up to `most` elements an input, and one in `every` of the wrong ones."""
-    place = 0
-    for case in cases(dtype, seed, most):
-        if not case.wrong:
-            yield case
-            continue
-        if place % every == 0:
-            yield case
-        place += 1
+def chosen(dtype: str, most: int, sample: int, seed: int = 0) -> list[Case]:
+    """Every right case of up to `most` elements an input, and `sample` of the wrong ones, drawn by the seed alone."""
+    every = list(cases(dtype, 0, most))
+    wrong = [place for place, case in enumerate(every) if case.wrong]
+    drawn = np.random.default_rng([seed, 0xA4E4A]).choice(wrong, min(sample, len(wrong)), replace=False)
+    return [case for place, case in enumerate(every) if not case.wrong or place in set(drawn.tolist())]
+
+
+@dataclass
+class Clock:
+    """A judge with the processor time of each of its cases: others on the machine then count for nothing."""
+
+    judge: Judge
+    seconds: list[float] = field(default_factory=list)
+
+    def __call__(self, case: Case) -> Judgement:
+        start = time.process_time()
+        try:
+            return self.judge(case)
+        finally:
+            self.seconds.append(time.process_time() - start)
 
 
 def limited(judge: Judge, seconds: float) -> Judge:
@@ -87,8 +98,8 @@ def entered(contestant: Contestant, dtype: str, some: Iterable[Case], limit: flo
     judge = limited(contestant.make(), limit)
     warm = replace(some[0], wrong=False)
     list(judge_all([warm], judge))  # imports and compilers, before anything is timed
-    before = peak()
-    outcomes = list(judge_all(some, judge))
+    before, clock = restarted(), Clock(judge)
+    outcomes = list(judge_all(some, clock))
     kinds = [o.kind for o in outcomes]
     wrong = sum(o.case.wrong for o in outcomes)
     return Row(
@@ -101,22 +112,18 @@ def entered(contestant: Contestant, dtype: str, some: Iterable[Case], limit: flo
         kinds.count("inconclusive, wrong") + kinds.count("error, wrong"),
         kinds.count("false alarm"),
         kinds.count("inconclusive, right") + kinds.count("error, right"),
-        sum(o.seconds for o in outcomes),
-        max(o.seconds for o in outcomes),
+        sum(clock.seconds),
+        max(clock.seconds),
         float(np.median([o.calls for o in outcomes])),
         max(o.calls for o in outcomes),
         peak() - before,
     )
 
 
-def peak() -> float:
-    """Most memory that this process ever held, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def apart(contestant: Contestant, dtype: str, most: int, every: int, limit: float) -> Row:
+def apart(contestant: Contestant, dtype: str, most: int, sample: int, seed: int, limit: float) -> Row:
     """The same in a fresh process."""
-    command = [sys.executable, "-m", __spec__.name, contestant.name, dtype, str(most), str(every), str(limit)]
+    numbers = [str(each) for each in (most, sample, seed, limit)]
+    command = [sys.executable, "-m", __spec__.name, contestant.name, dtype, *numbers]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(
@@ -128,13 +135,20 @@ def apart(contestant: Contestant, dtype: str, most: int, every: int, limit: floa
 def main() -> None:
     """One row as JSON."""
     parser = argparse.ArgumentParser()
-    for name in ("contestant", "dtype", "most", "every", "limit"):
-        parser.add_argument(name)
+    for name, kind in {
+        "contestant": str,
+        "dtype": str,
+        "most": int,
+        "sample": int,
+        "seed": int,
+        "limit": float,
+    }.items():
+        parser.add_argument(name, type=kind)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     contestant = next(c for c in CONTESTANTS if c.name == given.contestant)
-    some = islice(chosen(given.dtype, int(given.most), int(given.every)), None)
-    print(json.dumps(asdict(entered(contestant, given.dtype, some, float(given.limit)))))
+    some = chosen(given.dtype, given.most, given.sample, given.seed)
+    print(json.dumps(asdict(entered(contestant, given.dtype, some, given.limit))))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
+
+from benchmarks.arena.memory import peak, restarted
 
 #: Patterns, maps in, maps out, side and kernel of tanh(conv2d(x, k) + b), and the repetitions that are timed.
 SIZES = {"1,840": (1, 4, 3, 19, 6, 15), "18,000": (2, 3, 4, 54, 5, 7), "275,000": (4, 4, 8, 131, 5, 3)}
@@ -154,29 +155,6 @@ def measured(checker: str, size: str, fault: str) -> Time:
         check()
         seconds.append(time.perf_counter() - start)
     return Time(checker, size, fault, verdict, statistics.median(seconds), forward, backward, memory)
-
-
-def restarted() -> float:
-    """What the process holds now, in MiB; where the system can do it, the peak is counted from here."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # not Linux: the peak so far stands
-        return peak()
-    return status("VmRSS")
-
-
-def peak() -> float:
-    """The most that the process held, in MiB."""
-    try:
-        return status("VmHWM")
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def status(name: str) -> float:
-    """A line of Linux's account of this process, in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def report() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.arena.contest import Row
 
@@ -34,8 +35,13 @@ def line(row: Row) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+#: Shade and hatching of each share, told apart in black and white too: of the wrong gradients, and of the right ones.
+WRONG = {"caught": ("#d9d9d9", ""), "undecided": ("#ffffff", "xxxx"), "let through": ("#404040", "")}
+RIGHT = {"right: false alarm": ("#808080", "////"), "right: undecided": ("#ffffff", "||||")}
+
+
 def plot(rows: Sequence[Row], place: Path) -> None:
-    """Shares of the wrong gradients caught, undecided and let through, and of the right ones failed, as bars."""
+    """Of the wrong gradients the shares caught, undecided and let through; below, the right ones that are failed."""
     try:
         import matplotlib
     except ImportError as error:
@@ -46,32 +52,60 @@ def plot(rows: Sequence[Row], place: Path) -> None:
     import matplotlib.pyplot as plt
 
     dtypes = list(dict.fromkeys(row.dtype for row in rows))
-    figure, axes = plt.subplots(1, len(dtypes), figsize=(5.2 * len(dtypes), 2.9), sharey=True, squeeze=False)
-    for axis, dtype in zip(axes[0], dtypes, strict=True):
-        bars(axis, [row for row in rows if row.dtype == dtype][::-1])
-        axis.set_title(
-            f"{dtype}: {rows[0].wrong} wrong, {rows[0].right} right" if len(dtypes) == 1 else dtype
+    style = {"hatch.linewidth": 0.6, "svg.hashsalt": "arena", "svg.fonttype": "none", "font.size": 9}
+    with plt.rc_context(style):
+        figure, axes = plt.subplots(
+            1, len(dtypes), figsize=(4.6 * len(dtypes), 3.1), sharey=True, squeeze=False
         )
-    axes[0][0].legend(loc="lower center", bbox_to_anchor=(len(dtypes) / 2, -0.42), ncols=4, frameon=False)
-    figure.savefig(place, bbox_inches="tight", metadata={"Date": None})
-    plt.close(figure)
+        for axis, dtype in zip(axes[0], dtypes, strict=True):
+            own = [row for row in rows if row.dtype == dtype][::-1]
+            bars(axis, own)
+            axis.set_title(f"{dtype}: {own[0].wrong} wrong gradients, {own[0].right} right ones", fontsize=9)
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="lower center", bbox_to_anchor=(0.5, -0.06), ncols=5, frameon=False
+        )
+        figure.tight_layout()
+        figure.savefig(place, bbox_inches="tight", metadata={"Date": None})
+        plt.close(figure)
 
 
-def bars(axis: object, rows: Sequence[Row]) -> None:
-    """One bar a contestant for the wrong gradients, and a thinner one for the right ones it fails."""
-    shares = {
-        "caught": [row.caught / max(row.wrong, 1) for row in rows],
-        "undecided": [row.undecided / max(row.wrong, 1) for row in rows],
-        "let through": [row.let_through / max(row.wrong, 1) for row in rows],
-    }
-    left = [0.0] * len(rows)
-    places = range(len(rows))
-    for (name, values), colour in zip(shares.items(), ("#3b7a57", "#c9c9c9", "#c0392b"), strict=True):
-        axis.barh(places, [100 * v for v in values], 0.5, left=left, color=colour, label=name)  # type: ignore[attr-defined]
-        left = [a + 100 * b for a, b in zip(left, values, strict=True)]
-    alarms = [100 * row.false_alarms / max(row.right, 1) for row in rows]
-    axis.barh(
-        [p - 0.36 for p in places], alarms, 0.16, color="#e08e0b", label="false alarms, of the right ones"
-    )  # type: ignore[attr-defined]
-    axis.set_yticks(list(places), [row.contestant for row in rows])  # type: ignore[attr-defined]
-    axis.set_xlabel("per cent")  # type: ignore[attr-defined]
+def bars(axis: Any, rows: Sequence[Row]) -> None:
+    """One bar a contestant for the wrong gradients, and a thinner one for the right ones that it does not pass."""
+    wrong = [(row.caught, row.undecided, row.let_through) for row in rows]
+    stacked(
+        axis,
+        0.12,
+        0.44,
+        [[n / row.wrong for n in each] for each, row in zip(wrong, rows, strict=True)],
+        WRONG,
+    )
+    right = [(row.false_alarms, row.undecided_right) for row in rows]
+    stacked(
+        axis,
+        -0.25,
+        0.2,
+        [[n / row.right for n in each] for each, row in zip(right, rows, strict=True)],
+        RIGHT,
+    )
+    axis.set_yticks(range(len(rows)), [row.contestant for row in rows])
+    axis.set_xlim(0, 100)
+    axis.set_xlabel("per cent")
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def stacked(
+    axis: Any,
+    offset: float,
+    height: float,
+    shares: Sequence[Sequence[float]],
+    looks: dict[str, tuple[str, str]],
+) -> None:
+    """Shares side by side in one bar a contestant."""
+    left = [0.0] * len(shares)
+    places = [place + offset for place in range(len(shares))]
+    for k, (name, (colour, hatch)) in enumerate(looks.items()):
+        widths = [100 * share[k] for share in shares]
+        edge = {"edgecolor": "black", "linewidth": 0.6, "hatch": hatch, "color": colour, "label": name}
+        axis.barh(places, widths, height, left=left, **edge)
+        left = [a + w for a, w in zip(left, widths, strict=True)]
