@@ -47,7 +47,7 @@ def check_vjp(
     strict: bool = False,
     sizes: Mapping[str, int] | None = None,
     only: Sequence[int] | None = None,
-    finer: Any = None,
+    finer: Any = "auto",
     exhibit: int = 0,
     factors: Mapping[str, Array | float] | None = None,
     suspects: Suspects | None = None,
@@ -113,9 +113,11 @@ def check_vjp(
         Every bound allows for it, and `wanted` is no less than 1000 times as much by default.
     strict : bool
         Whether sharing memory with an argument is a failure rather than a note.
-    finer : dtype, optional
-        In which f, a function of coarser inputs, is to be evaluated for the numeric derivative. The vjp is called, and
-        judged, in the dtype of the inputs: for gradients in half precision, whose f shows few digits of its own.
+    finer : "auto", dtype or None
+        In which f, a function of coarser inputs, is to be evaluated for the numeric derivative: in few digits f shows
+        little of its gradient. The vjp is called, and judged, in the dtype of the inputs. "auto": in float64 where f
+        computes in that when given it and agrees with itself to half of the coarser digits, at the inputs and beside
+        them; None: in the dtype of the inputs.
     exhibit : int
         Further calls of f that an input may cost which does not pass, to keep what plots show
         (`Check.exhibit`): every element measured, and the errors of difference quotients against their step.
@@ -175,7 +177,7 @@ def check_vjp(
         sizes or {},
         aim or wanted,
         only=_probed(only, len(arrays)),
-        finer=finer_than(finer, arrays, "check_vjp"),
+        finer=finer if isinstance(finer, str) and finer == "auto" else finer_than(finer, arrays, "check_vjp"),
         exhibit=exhibit,
         factors=factors or {},
         suspects=suspects,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.answer import gradient_of, listed, memory_faults, same_bits
+from gradcheck.answer import gradient_of, listed, memory_faults, same_bits, wide
 from gradcheck.estimate import Array
 from gradcheck.glance import QUIET, glance, is_many
 from gradcheck.number import finfo, is_inexact
@@ -84,6 +85,7 @@ def examine(
     strict: bool = False,
     part: Array | None = None,
     measured: bool = False,
+    interest: float = math.inf,
 ) -> Conduct:
     """Faults of a vjp's conduct, its first answer, and the measured rounding of that answer.
 
@@ -112,6 +114,9 @@ def examine(
         random tenth.
     measured : bool
         Whether to measure the rounding alone, and to spare the calls that look for faults.
+    interest : float
+        Error of interest, relative to a gradient's norm. A gradient that differs from itself by more at another scale
+        of the cotangent, a power of two, which rounds no number otherwise, is a failure however few digits there are.
 
     Examples
     --------
@@ -123,7 +128,7 @@ def examine(
     """
     arrays = tuple(np.asarray(x) for x in inputs)
     labels = tuple(names) if names is not None else tuple(f"input {i}" for i in range(len(arrays)))
-    exam = _Exam(vjp, _floating(cotangent), arrays, labels, magnitude, "fail" if strict else "note")
+    exam = _Exam(vjp, _floating(cotangent), arrays, labels, magnitude, "fail" if strict else "note", interest)
     recall = exam.begin(np.random.default_rng(seed))
     if any(gradient is not None for gradient in exam.first):
         exam.see_memory()
@@ -149,6 +154,7 @@ class _Exam:
     names: tuple[str, ...]
     magnitude: float
     manners: Severity = "note"
+    interest: float = math.inf
     faults: list[Fault] = field(default_factory=list)
     first: Gradients = field(default_factory=list)
     returned: list[Any] = field(default_factory=list)
@@ -284,6 +290,8 @@ class _Exam:
         limits = {i: self.limits(i, gradient, recall) for i, _, gradient in self.offered()}
         if any((seen.spread[i] > QUIET * few).any() for i, (_, _, few) in limits.items()):
             return False
+        if any(self.matters(i, seen.spread[i]) for i in limits):
+            return False
         for i, _, gradient in self.offered():
             eps, most, _ = limits[i]
             self.rounding[i] = rounding(gradient, (seen.typical(i),), eps, most)
@@ -304,10 +312,17 @@ class _Exam:
                 self.tell_repeat(i, scaled[i], most, few, recall)
             elif (split[i] > most).any():
                 self.tell_layout(i, split[i], most, recall)
+            elif self.matters(i, split[i], [answer[i] for _, _, answer in recall.parts]):
+                self.tell_layout(i, split[i], 0.0, recall)
             if (moved[i] > most).any():
                 rule = f"a tie or kink decided otherwise, or digits lost; {most:.1e} is called rounding"
                 what = f"{name} moves with the last digits of the inputs"
                 self.add("rounding", "note", i, what, _size(moved[i], moved[i] > most), rule)
+
+    def matters(self, i: int, deviation: Array, parts: Sequence[Array | None] = ()) -> bool:
+        """Whether a gradient differs from itself by what is an error of interest, beside it and its parts."""
+        size = max(_norm(answer) for answer in (self.first[i], *parts) if answer is not None)
+        return bool(_norm(deviation) > self.interest * size > 0)
 
     def limits(self, i: int, gradient: Array, recall: Recall) -> tuple[float, float, float]:
         """Unit ε; the most that may be rounding; what reordered sums may change from call to call.
@@ -330,6 +345,8 @@ class _Exam:
             rule = f"the same arguments give the same bits, or within {few:.1e} where sums are reordered"
             what = f"gradient of {self.names[i]} is another at a second call"
             self.add("repeat", severity, i, what, _size(change, change > 0), rule)
+        elif self.matters(i, deviation):  # a power of two changes no digit
+            self.not_linear(i, deviation, 0.0, "scaled by a power of two")
         elif (deviation > most).any() or (deviation > np.asarray(self.rounding[i])).any():
             self.not_linear(i, deviation, most, "scaled by a power of two")
 
@@ -365,6 +382,10 @@ class _Exam:
 
 #: Why the state of a process is nobody's to change.
 _OWN = "everything else in the process shares it: draw from a generator of one's own, and restore what is set"
+
+
+def _norm(array: Array) -> float:
+    return float(np.linalg.norm(wide(array).ravel()))
 
 
 def _floating(cotangent: npt.ArrayLike) -> Array:

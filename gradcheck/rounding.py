@@ -23,9 +23,24 @@ SAFETY = 8.0
 """
 
 
+COUNTS = 0.1
+"""Size, beside the root mean square, from which on an element counts among those that make up the norm."""
+
+
 def eps_of(gradient: Array, x: Array) -> float:
     """The coarser unit, ε, of a gradient and its input: a float64 gradient of float32 input knows no more."""
     return max(float(finfo(a.dtype).eps) for a in (gradient, x) if is_inexact(a.dtype))
+
+
+def counting(sizes: Array) -> Array:
+    """Which elements, of these sizes, make up the norm.
+
+    Examples
+    --------
+    >>> counting(np.array([3.0, 1e-9, 0.5, 0.0]))
+    array([ True, False,  True, False])
+    """
+    return np.asarray(sizes > COUNTS * np.sqrt(np.mean(np.square(sizes))))
 
 
 def largest(array: Array) -> float:
@@ -83,12 +98,14 @@ def rounding(gradient: Array, spreads: Sequence[Array], eps: float, most: float)
     """Element by element, SAFETY times the largest of: its spread, the typical relative one, half a unit.
 
     The typical (median) relative spread is there since the spread of a few calls is tiny by chance now and
-    then; the element's own since a cancelled element has more relative rounding than is typical.
+    then; the element's own since a cancelled element has more relative rounding than is typical. Typical is said of
+    elements that make up the norm: of saturated ones, which may be most, nothing but rounding is left.
     """
     own = np.max([np.where(np.isfinite(s), s, 0.0) for s in spreads], axis=0)
     with np.errstate(all="ignore"):
         size = np.where(np.isfinite(gradient), np.abs(wide(gradient)), 0.0)
-        relative = own[size > 0] / size[size > 0]
+        counts = counting(size)
+        relative = own[counts] / size[counts]
     typical = float(np.median(relative)) if relative.size else 0.0
     claimed = SAFETY * np.maximum(own, max(typical, eps / 2) * size)
     least = SAFETY * eps / 2 * size + float(finfo(gradient.dtype).smallest_subnormal)

@@ -20,11 +20,13 @@ from gradcheck.elsewhere import asked, astray
 from gradcheck.estimate import Array
 from gradcheck.exhibiting import Exhibition
 from gradcheck.glance import is_many
+from gradcheck.ground import Ground, finely, lifted
 from gradcheck.joint import JointTrial, Shown, agreed, joined, places
 from gradcheck.number import finfo
 from gradcheck.probes import exact
+from gradcheck.rounding import counting
 from gradcheck.surroundings import calls_of, disturbed, settled, surroundings
-from gradcheck.trial import LEAST, RESERVE, Claim, Trial
+from gradcheck.trial import LEAST, RESERVE, WANTED, Claim, Trial
 from gradcheck.turns import Context, Suspect
 from gradcheck.verdict import Budget, Check, Comparison, Verdict, Worst, budget_of, decide, resolution_of
 
@@ -59,10 +61,9 @@ class Task:
     method: str
     sizes: Mapping[str, int] = field(default_factory=dict)
     aim: float | None = None
-    finer: np.dtype[Any] | None = None
+    finer: np.dtype[Any] | str | None = None
     claimed: dict[str, Claim] = field(default_factory=dict)
     only: tuple[int, ...] | None = None
-    fine: Array | None = None
     exhibit: int = 0
     factors: Mapping[str, Array | float] = field(default_factory=dict)
     suspects: Suspects | None = None
@@ -109,15 +110,17 @@ class Task:
             strict=strict,
             part=cotangents[1] if nested and len(cotangents) > 1 else None,
             measured=not conduct,
+            interest=self.interest(centre),
         )
         faults = [f for f in own + list(seen.faults) if conduct or f.kind in ("form", "finite", "mutation")]
         claims = self.claims(seen, cotangents)
         self.claimed = {n: c for n, c in zip(self.names, claims, strict=True) if c is not None}
         chosen = [i for i in range(len(claims)) if self.only is None or i in self.only]
         numeric = [i for i in chosen if not (i in linear_in and self.method == "auto")]
-        self.joint = self.jointly([i for i in numeric if claims[i] is not None], claims, centre, cotangents)
+        ground = self.ground(centre, cotangents)
+        self.joint = self.jointly([i for i in numeric if claims[i] is not None], claims, ground)
         parts = tuple(
-            self.part(i, claims[i], centre, cotangents, i in linear_in, [f for f in faults if f.input == i])
+            self.part(i, claims[i], centre, ground, i in linear_in, [f for f in faults if f.input == i])
             for i in chosen
         )
         late = self.written(kept, "f or its vjp, at a later call,")
@@ -159,12 +162,25 @@ class Task:
             claims.append(Claim(stack, _spread_rounding(stack, rounding, cotangents)))
         return claims
 
+    def interest(self, centre: Array) -> float:
+        """Error of interest, of the coarsest of the dtypes."""
+        dtypes = (*(x.dtype for x in self.inputs), centre.dtype)
+        return self.wanted or WANTED.get(max(dtypes, key=lambda d: float(finfo(d).eps)).name, 1e-6)
+
+    def ground(self, centre: Array, cotangents: Array) -> Ground:
+        """Where f is evaluated: in the dtype of the inputs, or in a finer one in which it is the same function."""
+        if isinstance(self.finer, np.dtype):
+            return finely(self.f, self.inputs, centre, cotangents, self.finer)
+        own = Ground(self.inputs, centre, cotangents, centre.dtype)
+        if self.finer is None:
+            return own
+        return lifted(self.f, self.inputs, centre, cotangents, self.rng(5)) or own
+
     def jointly(
         self,
         some: list[int],
         claims: list[Claim | None],
-        centre: Array,
-        cotangents: Array,
+        ground: Ground,
         step: float = JointTrial.step,
     ) -> dict[int, Shown]:
         """What one line through several inputs shows of those that agree; the others are probed one by one.
@@ -173,33 +189,29 @@ class Task:
         that served.
         """
         held = {i: claim for i in some if (claim := claims[i]) is not None and claim.norm(0) > 0}
-        dtypes = {self.inputs[i].dtype for i in held} | {centre.dtype}
-        if (
-            len(held) < 2
-            or self.method not in ("auto", "spectral")
-            or dtypes != {np.dtype(np.float64)}
-            or self.finer
-        ):
+        dtypes = {ground.inputs[i].dtype for i in held} | {ground.centre.dtype}
+        if len(held) < 2 or self.method not in ("auto", "spectral") or dtypes != {np.dtype(np.float64)}:
             return {}  # in fewer digits than float64 has, the shares of several inputs are too coarse
 
         parts = places([self.inputs[i] for i in held])
 
         def apart(flat: Array) -> tuple[Array, ...]:
-            inputs = list(self.inputs)
+            inputs = list(ground.inputs)
             for i, part in zip(held, parts, strict=True):
                 inputs[i] = flat[part].reshape(inputs[i].shape)
             return tuple(inputs)
 
         trial = JointTrial(
             lambda flat: self.f(*apart(flat)),
-            np.concatenate([self.inputs[i].ravel() for i in held]),
-            cotangents,
+            np.concatenate([ground.inputs[i].ravel() for i in held]),
+            ground.cotangents,
             LABELS,
             joined(list(held.values())),
-            centre,
+            ground.centre,
             self.rng(3),
             aim=self.aim,
             method=self.method,
+            claimed_in=ground.coarse,
             parts=parts,
             step=step,
             accuracy=self.accuracy,
@@ -208,9 +220,8 @@ class Task:
         told = {i: shown for i, shown in zip(held, found, strict=True) if shown is not None}
         if trial.differing and len(held) > 2:
             accused = trial.accused()
-            return self.jointly(
-                [i for k, i in enumerate(held) if k not in accused], claims, centre, cotangents
-            )
+            rest = [i for k, i in enumerate(held) if k not in accused]
+            return self.jointly(rest, claims, ground, trial.step)
         if not told or trial.looked is None:
             return {}
 
@@ -219,7 +230,8 @@ class Task:
         def claimed(flat: Array) -> Array | None:
             nonlocal calls
             gradients, calls = calls_of(
-                self.f.function, lambda: asked(self.vjp, cotangents[0], apart(flat), tuple(held))
+                self.f.function,
+                lambda: self.asked(trial.cotangents[0], apart(flat), ground, tuple(held)),
             )
             return gradients
 
@@ -232,7 +244,7 @@ class Task:
         i: int,
         claim: Claim | None,
         centre: Array,
-        cotangents: Array,
+        ground: Ground,
         linear: bool,
         faults: list[conduct_of.Fault],
     ) -> Check:
@@ -246,10 +258,10 @@ class Task:
         found = self.exactly(i, blank, centre) if linear and self.method in ("auto", "exact") else None
         if found is None or found.verdict is Verdict.FAIL:
             # what differs on whole numbers is measured as well, to tell what the mistake looks like
-            numeric = self.numerically(i, claim, centre, cotangents, blank)
+            numeric = self.numerically(i, claim, ground, blank)
             found = numeric if found is None else _joined(found, numeric)
         else:
-            found = self.borne_out(found, i, claim, centre, cotangents, blank)
+            found = self.borne_out(found, i, claim, ground, blank)
         if fatal and found.verdict is not Verdict.FAIL:
             return replace(found, verdict=Verdict.FAIL, reason=fatal[0].message)
         return replace(found, notes=tuple(f.message for f in fatal[:1]) + found.notes)
@@ -280,14 +292,12 @@ class Task:
             f"⟨f(x + d) − f(x), ȳ⟩ = {found.left:.17g}, ⟨d, vjp(ȳ)⟩ = {found.right:.17g}",
         )
 
-    def borne_out(
-        self, exactly: Check, i: int, claim: Claim, centre: Array, cotangents: Array, blank: Check
-    ) -> Check:
+    def borne_out(self, exactly: Check, i: int, claim: Claim, ground: Ground, blank: Check) -> Check:
         """A pass on whole numbers after one look at the inputs themselves, where code may do something else.
 
         Where few whole numbers could be drawn (long sums in few bits), that look is the evidence as well.
         """
-        numeric = self.numerically(i, claim, centre, cotangents, blank, directions=1)
+        numeric = self.numerically(i, claim, ground, blank, directions=1)
         spent = exactly.evaluations + numeric.evaluations
         if numeric.verdict is Verdict.FAIL:
             return replace(
@@ -302,8 +312,7 @@ class Task:
         self,
         i: int,
         claim: Claim,
-        centre: Array,
-        cotangents: Array,
+        ground: Ground,
         blank: Check,
         directions: int | None = None,
     ) -> Check:
@@ -312,32 +321,28 @@ class Task:
             shown = self.joint[i]
             agrees = f"agrees to a relative {shown.resolution:.0e}"
             return replace(blank, verdict=Verdict.PASS, reason=agrees, **vars(shown))
-        inputs, coarse = self.inputs, None
-        if self.finer is not None:
-            inputs, coarse = tuple(x.astype(self.finer) for x in inputs), self.inputs[i].dtype
-            centre, cotangents = self.finely(centre), cotangents.astype(self.finer)
 
         def moved(x: Array) -> Array:
-            return self.f(*inputs[:i], x, *inputs[i + 1 :])
+            return self.f(*ground.inputs[:i], x, *ground.inputs[i + 1 :])
 
         trial = Trial(
             moved,
-            inputs[i],
-            cotangents,
+            ground.inputs[i],
+            ground.cotangents,
             LABELS,
             claim,
-            centre,
+            ground.centre,
             self.rng(2, i),
             aim=self.aim,
             method=self.method,
-            claimed_in=coarse,
+            claimed_in=ground.coarse,
             accuracy=self.accuracy,
         )
         wanted = self.wanted or trial.wanted()
         trial.run(directions or self.directions, self.budget)
         again: list[masked.Look] = []
         if self.sees_outputs() and decide(trial.rounds, wanted)[0] is Verdict.INCONCLUSIVE:
-            again = self.looks(trial, i, self.budget)
+            again = self.looks(trial, i, self.budget, ground)
             if not again and trial.lost and self.budget - trial.evaluations > LEAST:
                 trial.run(1, self.budget - trial.evaluations + RESERVE)
         verdict, reason = decide(trial.rounds, wanted)
@@ -366,7 +371,7 @@ class Task:
             if judged is not told:
                 return judged
         if told.verdict is Verdict.PASS:
-            return self.elsewhere(trial, told, i)
+            return self.elsewhere(trial, told, i, ground)
         channel = LABELS.index(worst.cotangent)
         if verdict is Verdict.FAIL and self.explain:  # what only further directions saw is not looked into
             told = self.opened(trial, told, i, channel)
@@ -391,13 +396,13 @@ class Task:
 
     def sees_outputs(self) -> bool:
         """Whether outputs may be looked at one by one."""
-        return self.finer is None and self.method in ("auto", "spectral") and not self.accuracy
+        return self.method in ("auto", "spectral") and not self.accuracy
 
-    def looks(self, trial: Trial, i: int, budget: int) -> list[masked.Look]:
+    def looks(self, trial: Trial, i: int, budget: int, ground: Ground) -> list[masked.Look]:
         """Further directions, each with a cotangent that leaves out the outputs that bend there."""
 
         def claimed(cotangent: Array) -> Claim | None:
-            gradient = asked(self.vjp, cotangent, self.inputs, (i,))
+            gradient = self.asked(cotangent, ground.inputs, ground, (i,))
             if gradient is None:
                 return None
             shaped = gradient.astype(np.float64).reshape(1, *trial.point.shape)
@@ -434,17 +439,17 @@ class Task:
             worst=None,
         )
 
-    def elsewhere(self, trial: Trial, passed: Check, i: int) -> Check:
+    def elsewhere(self, trial: Trial, passed: Check, i: int, ground: Ground) -> Check:
         """The pass, unless the vjp is wrong beside the inputs; and a note where it differentiates f numerically."""
-        if self.finer is not None or trial.looked is None:
+        if trial.looked is None:
             return passed
         calls = 0
 
         def claimed(x: Array) -> Array | None:
             nonlocal calls
-            inputs = (*self.inputs[:i], x, *self.inputs[i + 1 :])
+            inputs = (*ground.inputs[:i], x, *ground.inputs[i + 1 :])
             gradient, calls = calls_of(
-                self.f.function, lambda: asked(self.vjp, trial.cotangents[0], inputs, (i,))
+                self.f.function, lambda: self.asked(trial.cotangents[0], inputs, ground, (i,))
             )
             return gradient
 
@@ -453,40 +458,18 @@ class Task:
             return replace(passed, verdict=Verdict.FAIL, reason=wrong)
         return replace(passed, notes=passed.notes + _no_second_opinion(calls))
 
+    def asked(
+        self, cotangent: Array, inputs: tuple[Array, ...], ground: Ground, some: tuple[int, ...]
+    ) -> Array | None:
+        """The gradients of some inputs, flat, from one call in the dtypes that the vjp is checked in."""
+        own = tuple(x.astype(was.dtype, copy=False) for x, was in zip(inputs, self.inputs, strict=True))
+        return asked(self.vjp, cotangent.astype(ground.output, copy=False), own, some)
+
     def shown(self, trial: Trial, told: Check, channel: int) -> Check:
         """The check with what plots show of it."""
         failed = told.verdict is Verdict.FAIL
         exhibit = Exhibition(trial, channel, self.exhibit).exhibit(failed=failed)
         return replace(told, exhibit=exhibit, evaluations=trial.evaluations)
-
-    def finely(self, centre: Array) -> Array:
-        """The output in the finer dtype, which has to be the same function: agree to half of the digits.
-
-        Raises
-        ------
-        ValueError
-            If it does not, or is no finer.
-        """
-        assert self.finer is not None
-        if self.fine is not None:
-            return self.fine
-        fine = self.f(*[x.astype(self.finer) for x in self.inputs])
-        if finfo(fine.dtype).eps >= finfo(self.finer).eps * 2:
-            raise ValueError(
-                "check_vjp: f is not evaluated in the finer dtype\n"
-                f"  f(*inputs).dtype = {fine.dtype} for {self.finer} inputs, wanted {self.finer}\n"
-                "  leave out `finer` for an f that has one precision only"
-            )
-        apart = float(np.max(np.abs(fine.astype(np.float64) - centre.astype(np.float64))))
-        size = float(np.max(np.abs(fine.astype(np.float64))))
-        if not apart <= math.sqrt(float(finfo(centre.dtype).eps)) * size:
-            raise ValueError(
-                "check_vjp: f is another function in the finer dtype\n"
-                f"  f(*inputs) in {centre.dtype} and in {self.finer} differ by {apart:.1e}, their size is {size:.1e}\n"
-                "  what they have in common must be half of the digits or more"
-            )
-        self.fine = fine
-        return fine
 
     def opened(self, trial: Trial, failed: Check, i: int, channel: int) -> Check:
         """The failed check with where it is wrong and what the mistake looks like."""
@@ -625,7 +608,8 @@ def _spread_rounding(stack: Array, rounding: Array, cotangents: Array) -> Array:
     sizes = np.linalg.norm(cotangents.reshape(len(cotangents), -1).astype(np.float64), axis=1)
     shares = (sizes / sizes[0] if sizes[0] > 0 else np.ones(len(sizes))).reshape(-1, *[1] * rounding.ndim)
     first = np.abs(stack[0])
-    relative = float(np.median(rounding[first > 0] / first[first > 0])) if np.any(first > 0) else 0.0
+    counts = counting(first)
+    relative = float(np.median(rounding[counts] / first[counts])) if counts.any() else 0.0
     return np.maximum(rounding * shares, relative * np.abs(stack))
 
 

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 HOUSE = (
     "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
     "exhibit", "power", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "glance", "surroundings",
-    "conduct", "elsewhere", "properties", "blame", "trial", "quick", "joint", "masked", "chance", "pieces", "kinks",
-    "avoid",
+    "conduct", "elsewhere", "properties", "blame", "trial", "ground", "quick", "joint", "masked", "chance",
+    "pieces", "kinks", "avoid",
     "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
     "rates", "stepped", "missteps", "step",
     "plain", "formats", "program", "protocol", "case", "operation", "forward", "built_in", "hosting", "importing",

@@ -26,8 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--right", action="store_true", help="right gradients alone")
     parser.add_argument("--judge", choices=sorted(JUDGES), default="gradcheck")
     parser.add_argument("--method", help="passed on to check_vjp")
+    parser.add_argument("--stay", action="store_true", help="f in the dtype of its inputs alone")
     given = parser.parse_args(arguments)
     options = {"method": given.method} if given.method else {}
+    options |= {"finer": None} if given.stay else {}
     chosen = (
         case
         for case in cases(given.dtype, given.seed)
