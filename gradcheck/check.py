@@ -192,7 +192,7 @@ def check_vjp(
         found = replace(task, policy="refuse").check(cotangent, linear, conduct, strict)
 
         def again(inputs: tuple[Array, ...]) -> Check:
-            return replace(task, inputs=inputs, fine=None, joint={}).check(cotangent, linear, conduct, strict)
+            return replace(task, inputs=inputs, joint={}).check(cotangent, linear, conduct, strict)
 
         return found if found.passed else avoided(found, again, function, arrays, seed)
 
