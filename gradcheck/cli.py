@@ -224,7 +224,14 @@ def schema() -> None:
 
 @main.group()
 def vectors() -> None:
-    """Test vectors for programs in any language: files out, answers in, judged."""
+    """Test vectors for programs in any language: files out, answers in, judged.
+
+    A folder has one file for each case, OPERATION-NUMBER, and their list, vectors.json. A file has the arrays
+    input_NAME and cotangent, what is right of output and gradient_NAME, and beside each of these the bound within
+    which an answer must lie, output_bound and gradient_NAME_bound. Its facts (operation, case with its options, flags,
+    evidence, equations, errata) are JSON: text in a MAT-file, bytes in npz, metadata in safetensors, all of them
+    under the name facts, and the file itself in json.
+    """
 
 
 @vectors.command("export")

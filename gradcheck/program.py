@@ -25,8 +25,11 @@ COMMAND = "$ "
 MOST = 1 << 26
 """Bytes of one answer; more is no answer of ours."""
 
-PATIENCE = 60.0
-"""Seconds for the first answer; the limits of a worker are for the others."""
+PATIENCE = 120.0
+"""Seconds for the first answer, where no worker's limit holds: some languages compile themselves first."""
+
+OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
+"""How a process ends that another has killed, unless it did so itself."""
 
 HEARD = 2000
 """Bytes of what was last written to standard error that are kept, for the words about a process that ended."""
@@ -45,7 +48,14 @@ SHOWN = 80
 
 
 class ProgramLost(Exception):  # noqa: N818 - names what happened to it
-    """A program that did not answer, in words; the next question starts it anew."""
+    """A program that did not answer, in words; the next question starts it anew.
+
+    `again` where that need not be its own doing: another may have killed it, as a system does that lacks memory.
+    """
+
+    def __init__(self, words: str, again: bool = False) -> None:
+        super().__init__(words)
+        self.again = again
 
 
 def is_command(target: Any) -> bool:
@@ -88,8 +98,8 @@ class Program:
 
     Attributes
     ----------
-    losses : list of str
-        What happened each time when the process was lost, in words.
+    losses : list of ProgramLost
+        What happened each time when the process was lost.
 
     Examples
     --------
@@ -100,7 +110,7 @@ class Program:
 
     def __init__(self, target: str) -> None:
         self.words = words_of(target)
-        self.losses: list[str] = []
+        self.losses: list[ProgramLost] = []
         self.asked = 0
         self.line: _Line | None = None
 
@@ -119,7 +129,7 @@ class Program:
             self.line = self.line or _Line(self.words)
             return _answer(self.line.exchange(whole, patience), self.asked)
         except ProgramLost as lost:
-            self.losses.append(str(lost))
+            self.losses.append(lost)
             self.close()
             raise
         except BaseException:  # KeyboardInterrupt: what it answers now would be taken for the next answer
@@ -243,7 +253,10 @@ class _Line:
             time.sleep(GLANCE)
         lines = [each for each in self.heard.decode(errors="replace").splitlines() if each.strip()]
         said = f", after writing {_shown(lines[-1].strip())}" if lines else ""
-        return ProgramLost(f"the program {_ended(self.process.returncode)}{said}")
+        status = self.process.returncode
+        return ProgramLost(
+            f"the program {_ended(status)}{said}", again=status is not None and -status in OUTSIDE
+        )
 
 
 def _is_ready(pipe: IO[bytes], seconds: float) -> bool:

@@ -117,7 +117,8 @@ class Spoken:
         self.described = self._greeted()
 
     def _greeted(self) -> Described:
-        return described(self.program.ask({"call": "describe", "protocol": VERSION}, PATIENCE))
+        patience = None if SCRATCH in os.environ else PATIENCE  # a worker's warden has a limit of its own
+        return described(self.program.ask({"call": "describe", "protocol": VERSION}, patience))
 
     def forward(self, operation: str, names: Sequence[str] | None) -> Callable[..., Any] | None:
         """The forward of one operation, where it is offered; `names` of its inputs, numbers from 1 without them."""

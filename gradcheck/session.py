@@ -27,7 +27,7 @@ from gradcheck.operation import Operation
 from gradcheck.operation import operations as installed
 from gradcheck.plain import from_plain, to_plain
 from gradcheck.plan import seed_of, values_of
-from gradcheck.program import is_command, words_of
+from gradcheck.program import ProgramLost, is_command, words_of
 from gradcheck.translation import fitting, restated, translated
 from gradcheck.verdict import Check, Verdict
 from gradcheck.witness import Witness
@@ -144,8 +144,15 @@ class Session:
         """What comes out of a job, as plain data; {"raised": words} where an exception got past the judge.
 
         Of a program that was lost on the way nothing counts but what was told before, whatever the judge made of
-        that: {"crashed": words, "told": …}.
+        that: {"crashed": words, "told": …}. One that was killed from outside, as far as one can tell, is asked a
+        second time, as a worker is.
         """
+        came, lost = self._attempt(job, tell)
+        if lost is not None and lost.again:
+            came, lost = self._attempt(job, tell)
+        return came
+
+    def _attempt(self, job: Job, tell: Tell) -> tuple[dict[str, Any], ProgramLost | None]:
         losses = self.target.program.losses if self.target.program is not None else []
         before, told = len(losses), dict[str, Any]()
 
@@ -158,7 +165,9 @@ class Session:
             came = self._performed(job, keep)
         except Exception as error:
             came = {"raised": f"the judge raised {in_words(error)}"}
-        return {"crashed": losses[before], "told": told} if len(losses) > before else came
+        if len(losses) == before:
+            return came, None
+        return {"crashed": str(losses[before]), "told": told}, losses[before]
 
     def _performed(self, job: Job, tell: Tell) -> dict[str, Any]:
         if job.kind == "outline":

@@ -16,12 +16,12 @@ COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler: neither cc, gcc nor clang")
 
 
-def certified(folder, *options):
-    """The certificate of the C code compiled with these options, each case in a worker process."""
+def certified(folder, *options, examples=8, isolate=False):
+    """The certificate of the C code compiled with these options."""
     shutil.copy(SOURCE / "convolve.py", folder)
     command = [COMPILER, "-O2", "-Wall", "-Werror", "-fPIC", "-shared", *options, str(SOURCE / "convolve.c")]
     subprocess.run([*command, "-o", str(folder / "convolve.so")], check=True)
-    return certify(str(folder / "convolve.py"), ["convolve_valid"], examples=10, isolate=True)
+    return certify(str(folder / "convolve.py"), ["convolve_valid"], examples=examples, isolate=isolate)
 
 
 def verdicts(certificate):
@@ -42,7 +42,7 @@ def test_a_kernel_gradient_that_is_not_turned_fails_at_itself_and_is_named(tmp_p
 
 
 def test_a_segmentation_fault_is_an_error_of_the_gradients_alone(tmp_path):
-    found = certified(tmp_path, "-DCRASH")
+    found = certified(tmp_path, "-DCRASH", examples=4, isolate=True)
     assert verdicts(found) == {
         "forward": "inconclusive",
         "x": "error",

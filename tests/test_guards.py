@@ -86,7 +86,7 @@ LITERAL = {
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("guards")
     for name in {operation for _, operation in LITERAL.values()}:
-        export(folder / name, [name])
+        export(folder / name, [name], examples=8)
     return folder
 
 
