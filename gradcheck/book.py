@@ -86,6 +86,7 @@ class Book:
             "digest": self.target.digest,
             "seed": plan.seed,
             "examples": plan.examples,
+            "order": plan.order,
             "operations": [each.name for each in plan.asked],
             "inputs": None if plan.only is None else sorted(plan.only),
             "environment": {name: each for name, each in versions.items() if name not in ASIDE},

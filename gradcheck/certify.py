@@ -32,6 +32,7 @@ def certify(
     inputs: Iterable[str] | None = None,
     examples: int = EXAMPLES,
     seed: int = 0,
+    order: int = 1,
     require: Iterable[str] = (),
     isolate: bool | None = None,
     timeout: float | None = None,
@@ -63,6 +64,9 @@ def certify(
         Cases for each operation. The catalogue's edges come first.
     seed : int
         The same seed gives the same certificate, but for times and environment.
+    order : int
+        2 judges the Hessian products that the target offers (`hvp`, see `gradcheck.implements`) as well, in a row "hvp"
+        for each operation: against the derivative of the target's own gradients, and for symmetry.
     require : iterable of str
         Operations ("dense") and single rows of them ("dense.W") that must be offered: a missing one fails.
     isolate : bool
@@ -91,7 +95,7 @@ def certify(
     Raises
     ------
     TargetError
-        When the implementation cannot be loaded, or offers nothing of what is asked.
+        When the implementation cannot be loaded, or offers nothing of what is asked, or no hvp for order 2.
     UnknownOperation
         When an operation is asked for that no catalogue has, or one required that is not asked for.
     ValueError
@@ -105,16 +109,22 @@ def certify(
     pass [('forward', 'exact'), ('x', 'exact')]
     """
     check_numbers(examples, seed)
+    if order not in (1, 2):
+        raise ValueError(
+            f"certify: no such order\n  order = {order!r}\n  wanted 1, or 2 for Hessian products too"
+        )
     _, asked = _asked(operations, catalogue)
     wanted = required(require, asked)
     only = None if inputs is None else known_rows(inputs, asked)
-    setting = Setting(implementation, seed, None if judge is CERTIFYING else judge, only, catalogue)
+    setting = Setting(implementation, seed, None if judge is CERTIFYING else judge, only, catalogue, order)
     given = hands(setting, isolate=isolate, timeout=timeout, memory=memory, jobs=jobs, executor=executor)
     try:
         target = given.outline()
         if not wanted:
             _check_asked(target, asked)
-        ledger = Ledger(Plan(asked, target.offers, examples, seed, only))
+        if order > 1:
+            _check_bent(target, asked)
+        ledger = Ledger(Plan(asked, target.offers, examples, seed, only, order, frozenset(target.bent)))
         book = Book(ledger, target, wanted, resume)
     except BaseException:
         given.close()
@@ -173,6 +183,16 @@ def _check_asked(target: Outline | Implementation, asked: Sequence[Operation]) -
         raise TargetError(
             f"certify: {target.name} offers none of what is asked\n"
             f"  asked = {', '.join(each.name for each in asked)}\n  offered = {', '.join(target.offers)}"
+        )
+
+
+def _check_bent(target: Outline, asked: Sequence[Operation]) -> None:
+    if not any(operation.name in target.bent for operation in asked):
+        raise TargetError(
+            f"certify: {target.name} offers no second derivatives\n"
+            f"  order = 2, operations with an hvp = {', '.join(target.bent) or 'none'}, "
+            f"asked = {', '.join(each.name for each in asked)}\n"
+            "  wanted hvp(cotangent, tangents, *inputs, **options) beside the vjp of one of these"
         )
 
 

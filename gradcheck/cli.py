@@ -77,6 +77,8 @@ def _report_options(function: Callable[..., None]) -> Callable[..., None]:
               help=f"Cases for each operation.  [default: {EXAMPLES}]")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="S",
               help="The same seed gives the same certificate.  [default: 0]")  # fmt: skip
+@click.option("--order", type=click.IntRange(1, 2), metavar="1|2",
+              help="2 judges the Hessian products too that the target offers.  [default: 1]")  # fmt: skip
 @click.option("--require", multiple=True, metavar="NAME",
               help="Fail where the target lacks this operation, or input (dense.W); repeatable.")  # fmt: skip
 @run_options
@@ -87,6 +89,7 @@ def certify(
     names: tuple[str, ...],
     examples: int | None,
     seed: int | None,
+    order: int | None,
     require: tuple[str, ...],
     isolate: bool | None,
     timeout: float | None,
@@ -110,7 +113,7 @@ def certify(
         asked = destinations({f"--{name}": place for name, place in files.items()}, os.environ, operations())
         with dask_executor(dask) as executor:
             found = certify_target(
-                **asked_for(before, target, names, examples, seed),
+                **asked_for(before, target, names, examples, seed, order),
                 require=require,
                 isolate=isolates(target is not None or before is not None, isolate, jobs or dask),
                 timeout=timeout,

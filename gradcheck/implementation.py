@@ -19,11 +19,13 @@ _Class = TypeVar("_Class", bound=type)
 
 @dataclass(frozen=True)
 class Offer:
-    """What a target offers for one operation: a forward, a vjp, a step, and how it writes them.
+    """What a target offers for one operation: a forward, a vjp, a step, an hvp, and how it writes them.
 
     `step(cotangent, *inputs, learning_rate=η, **options)` returns what the inputs are after p − η ∘ ∂E/∂p: one entry
     for each, None for what is not stepped. η is a number, or one entry for each input as check_step has them.
     `loose`: its outputs may lack axes of length 1, which the way that they came does not carry.
+    `hvp(cotangent, tangents, *inputs, **options)` returns the Hessian of ⟨cotangent, forward(*inputs)⟩ times the
+    tangents, of which there is one for each input: one entry for each as well, None for what it leaves out.
     """
 
     operation: str
@@ -32,6 +34,7 @@ class Offer:
     conventions: Mapping[str, str] = field(default_factory=dict)
     step: Callable[..., Any] | None = None
     loose: bool = False
+    hvp: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Implementation:
 
 
 def implements(operation_name: str, **conventions: str | int) -> Callable[[_Class], _Class]:
-    """Decorator of a class with static `forward`, `vjp` and/or `step`, for the operation of this name.
+    """Decorator of a class with static `forward`, `vjp`, `step` and/or `hvp`, for the operation of this name.
 
     Conventions that differ from the catalogue's are declared, not rewritten: kernel="correlation".
     The names are checked against the catalogue when the target is loaded.
@@ -120,13 +123,18 @@ def _add_marked(offers: dict[str, Offer], offer: Offer) -> None:
 
 
 def _where(offer: Offer) -> str:
-    part = offer.vjp or offer.forward or offer.step
+    part = offer.vjp or offer.forward or offer.step or offer.hvp
     return str(getattr(part, "__qualname__", part)).partition(".<locals>")[0]
 
 
 def _offer(name: str, part: Any, conventions: Mapping[str, str]) -> Offer:
     return Offer(
-        name, _callable(part, "forward"), _callable(part, "vjp"), dict(conventions), _callable(part, "step")
+        name,
+        _callable(part, "forward"),
+        _callable(part, "vjp"),
+        dict(conventions),
+        _callable(part, "step"),
+        hvp=_callable(part, "hvp"),
     )
 
 
@@ -140,7 +148,7 @@ def _callable(part: Any, name: str) -> Callable[..., Any] | None:
 
 
 def _has_parts(part: Any) -> bool:
-    return any(_callable(part, name) is not None for name in ("forward", "vjp", "step"))
+    return any(_callable(part, name) is not None for name in ("forward", "vjp", "step", "hvp"))
 
 
 def _marks(part: Any) -> tuple[tuple[str, dict[str, str]], ...]:

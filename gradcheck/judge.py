@@ -13,6 +13,7 @@ from gradcheck.blame import blamed, told
 from gradcheck.case import Case
 from gradcheck.certificate import gravest
 from gradcheck.check import check_vjp
+from gradcheck.curvature import Curvature, Incomplete
 from gradcheck.estimate import Array
 from gradcheck.forward import check_forward
 from gradcheck.hosting import Host
@@ -37,6 +38,7 @@ from gradcheck.verdict import Check, Verdict
 FORWARD = "forward"
 CONDUCT = "conduct"
 STEP = "step"
+HVP = "hvp"
 
 Judge = Callable[..., Check]
 
@@ -67,6 +69,7 @@ def judge_case(
     only: Container[str] | None = None,
     explain: bool = True,
     tell: Callable[[Check | None], None] | None = None,
+    order: int = 1,
 ) -> Found:
     """What one case says of the forward and of each judged input.
 
@@ -91,16 +94,24 @@ def judge_case(
         Whether a wrong forward's check is to say what the gradients tell of it.
     tell : callable, optional
         Told what the forward's check says before the vjp is called, which may end the process.
+    order : int
+        2 judges the row "hvp" as well, where `only` does not say what is to be judged.
     """
     host = Host()
     with host.stay():
-        trial = _trial(operation, offer, case, values, seed, host)
+        trial = _trial(operation, offer, case, values, seed, host, order)
         found = trial.found(judge, only, explain, tell)
     return {row: check and replace(check, notes=(*check.notes, *host.notes)) for row, check in found.items()}
 
 
 def _trial(
-    operation: Operation, offer: Offer, case: Case, values: Sequence[Array], seed: int, host: Host
+    operation: Operation,
+    offer: Offer,
+    case: Case,
+    values: Sequence[Array],
+    seed: int,
+    host: Host,
+    order: int,
 ) -> _Trial:
     offer = fitting(offer, operation, values, case.arguments())
     theirs = translated(offer, operation, tuple(case.shapes))
@@ -113,6 +124,8 @@ def _trial(
         exact=case.kind == "integers" and is_exact(offer, operation),
         seed=seed,
         training=offer.step and Training(operation, offer, case, tuple(values), seed, host),
+        curvature=offer.hvp and Curvature(operation, offer, case, tuple(values), seed, host),
+        order=order,
     )
 
 
@@ -141,6 +154,8 @@ class _Trial:
     exact: bool
     seed: int
     training: Training | None
+    curvature: Curvature | None
+    order: int
 
     @property
     def linear(self) -> tuple[str, ...]:
@@ -180,9 +195,14 @@ class _Trial:
         wrong = value is not None and not value.passed
         conduct = only is None or CONDUCT in only
         steps = self.operation.parameters if self.training and (only is None or STEP in only) else ()
+        bends = self.order > 1 if only is None else HVP in only
         rows = {name: self.operation.row(name) for name in self.case.judged}
         named = only is not None and any(row in only for row in rows.values())
-        everything = (conduct and not named) or (wrong and explain and FORWARD in (only or ()))
+        everything = (
+            (conduct and not named)
+            or (wrong and explain and FORWARD in (only or ()))
+            or (bends and self.curvature is not None)
+        )
         asked = tuple(name for name, row in rows.items() if everything or row in steps or row in (only or ()))
         gradients: Found = {}
         for name, check in self.vjp_checks(asked, judge, value).items():
@@ -193,6 +213,10 @@ class _Trial:
             gradients |= self.conduct(gradients, asked)
         if steps:
             gradients |= {STEP: self.step_check([gradients[row] for row in steps if row in gradients], judge)}
+        if bends:
+            gradients |= {
+                HVP: self.hvp_check([check for row, check in gradients.items() if row in rows.values()])
+            }
         return {
             row: check
             for row, check in ({FORWARD: value} | gradients).items()
@@ -245,6 +269,24 @@ class _Trial:
         subject = f"{self.operation.name}, step of {name}"
         return replace(grave, subject=subject, reason=f"p − step(p) at η = 1 is not ∂E/∂{name}: {grave.reason}"
                        if grave.verdict is Verdict.FAIL else grave.reason)  # fmt: skip
+
+    def hvp_check(self, gradients: list[Check | None]) -> Check | None:
+        """The Hessian product beside the derivative of the target's own gradients, which must be right themselves."""
+        if self.curvature is None:
+            return None
+        subject = f"{self.operation.name}, {HVP}"
+        if not gradients or not all(check is not None and check.passed for check in gradients):
+            reason = "there is no right gradient of the target's own to derive once more"
+            return replace(_failed(subject, reason), verdict=Verdict.INCONCLUSIVE)
+        try:
+            return self.curvature.check()
+        except NotOffered:
+            return None
+        except Incomplete as error:
+            return _failed(subject, str(error))
+        except Exception as error:  # the judge's own as well: one row in error, and the rest goes on
+            said = str(error) if isinstance(error, TargetRaised) else f"the judge raised {in_words(error)}"
+            return _error(subject, said)
 
     def against(self, forward: Callable[..., Any], names: tuple[str, ...], judge: Judge) -> Found:
         """The gradients of these inputs against the derivative of this forward."""

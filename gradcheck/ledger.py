@@ -11,7 +11,7 @@ from typing import Any
 from gradcheck.case import Case
 from gradcheck.certificate import Missing, Result, gravest
 from gradcheck.hosting import BESIDE
-from gradcheck.judge import FORWARD, Found
+from gradcheck.judge import FORWARD, HVP, Found
 from gradcheck.plan import Plan
 from gradcheck.session import Job, read_found, read_shown
 from gradcheck.tally import shown_pair, summed_up, unreached
@@ -222,6 +222,8 @@ def lost(plan: Plan, name: str, case: Case, told: Found, reason: str) -> Found:
     for row in plan.rows(operation):
         if row == FORWARD:
             found[row] = told[row] if row in told else _error(name, reason) if forward else None
+        elif row == HVP:
+            found[row] = _error(f"{name}, {HVP}", reason) if name in plan.bent else None
         elif row in judged:
             found[row] = _error(f"d {name} / d {row}", reason) if vjp else None
     return found

@@ -89,6 +89,7 @@ def asked_for(
     names: Sequence[str],
     examples: int | None,
     seed: int | None,
+    order: int | None,
 ) -> dict[str, Any]:
     """What `certify` is asked: as on the command line, else as in the certificate to go on from, else by default."""
     run = (before.unfinished or {}).get("run", {}) if before is not None else {}
@@ -98,6 +99,7 @@ def asked_for(
         "inputs": run.get("inputs"),
         "examples": examples or run.get("examples") or EXAMPLES,
         "seed": run.get("seed", 0) if seed is None else seed,
+        "order": order or run.get("order") or 1,
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.case import Case, draw_values
 from gradcheck.estimate import Array
-from gradcheck.judge import CONDUCT, FORWARD, STEP
+from gradcheck.judge import CONDUCT, FORWARD, HVP, STEP
 from gradcheck.operation import Operation, nearest
 
 EXAMPLES = 25
@@ -24,7 +24,7 @@ def rows(operation: Operation) -> tuple[str, ...]:
 
 def known_rows(inputs: Iterable[str], asked: Sequence[Operation]) -> frozenset[str]:
     """The names, each of which one of the operations has: of a misspelt one nothing would be judged."""
-    known = dict.fromkeys([*(name for each in asked for name in rows(each)), CONDUCT, STEP])
+    known = dict.fromkeys([*(name for each in asked for name in rows(each)), CONDUCT, STEP, HVP])
     found = dict.fromkeys(inputs)
     unknown = [name for name in found if name not in known]
     if unknown or not found:
@@ -76,6 +76,10 @@ class Plan:
     examples, seed : int
     only : frozenset of str, optional
         Rows to judge; all by default.
+    order : int
+        2 adds the row "hvp" to every operation.
+    bent : frozenset of str
+        Operations for which the target offers an hvp.
     """
 
     asked: tuple[Operation, ...]
@@ -83,6 +87,8 @@ class Plan:
     examples: int
     seed: int
     only: frozenset[str] | None = None
+    order: int = 1
+    bent: frozenset[str] = frozenset()
     drawn: dict[str, tuple[Case, ...]] = field(default_factory=dict)
 
     @property
@@ -98,4 +104,6 @@ class Plan:
 
     def rows(self, operation: Operation) -> tuple[str, ...]:
         """The rows of an operation that are asked for."""
-        return tuple(name for name in rows(operation) if self.only is None or name in self.only)
+        if self.only is None:
+            return (*rows(operation), *([HVP] if self.order > 1 else []))
+        return tuple(name for name in (*rows(operation), HVP) if name in self.only)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from gradcheck.certificate import Missing, Result
-from gradcheck.judge import CONDUCT, FORWARD, STEP
+from gradcheck.judge import CONDUCT, FORWARD, HVP, STEP
 from gradcheck.operation import Operation, UnknownOperation, find, nearest
 from gradcheck.verdict import Verdict
 
@@ -17,7 +17,7 @@ def required(names: Iterable[str], asked: Sequence[Operation]) -> tuple[Missing,
     Parameters
     ----------
     names : iterable of str
-        An operation's name, or that and an input, "forward" or "step" behind a dot.
+        An operation's name, or that and an input, "forward", "step" or "hvp" behind a dot.
     asked : sequence of Operation
         What the run is about.
 
@@ -36,10 +36,10 @@ def _rows(name: str, known: dict[str, Operation]) -> list[Missing]:
     inputs = [FORWARD, *(each.name for each in find(operation, known).inputs)]
     if not dot:
         return [Missing(operation, each) for each in inputs]
-    if row not in (*inputs, STEP):
+    if row not in (*inputs, STEP, HVP):
         raise UnknownOperation(
             f"require: {operation} has no {row!r}\n  nearest = {nearest(row, dict.fromkeys(inputs))}\n"
-            f"  wanted {operation} itself, or behind a dot one of: {', '.join([*inputs, STEP])}"
+            f"  wanted {operation} itself, or behind a dot one of: {', '.join([*inputs, STEP, HVP])}"
         )
     return [Missing(operation, row)]
 
@@ -49,8 +49,8 @@ def insisted(
 ) -> tuple[tuple[Result, ...], tuple[Missing, ...]]:
     """Results and what is not offered, with the wanted rows moved from these to those, as failures."""
     found = {(each.operation, each.input) for each in results}
-    steps = [row for row in wanted if row.input == STEP and (row.operation, STEP) not in found]
-    absent = [*(row for row in missing if row in wanted), *steps]
+    more = [row for row in wanted if row.input in (STEP, HVP) and (row.operation, row.input) not in found]
+    absent = list(dict.fromkeys([*(row for row in missing if row in wanted), *more]))
     failed = [
         Result(
             operation=row.operation,
@@ -70,5 +70,5 @@ def insisted(
 def _ordered(results: Sequence[Result]) -> list[Result]:
     """Rows of one operation side by side, in the order in which the operations came."""
     places = {name: place for place, name in enumerate(dict.fromkeys(each.operation for each in results))}
-    last = {CONDUCT: 1, STEP: 1}
+    last = {CONDUCT: 1, STEP: 1, HVP: 1}
     return sorted(results, key=lambda each: (places[each.operation], last.get(each.input, 0)))

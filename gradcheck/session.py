@@ -21,7 +21,7 @@ from gradcheck.estimate import Array
 from gradcheck.exhibit import Exhibit
 from gradcheck.implementation import load
 from gradcheck.importing import in_words
-from gradcheck.judge import CERTIFYING, EXHIBITING, FORWARD, SHRINKING, Found, Judge, judge_case
+from gradcheck.judge import CERTIFYING, EXHIBITING, FORWARD, HVP, SHRINKING, Found, Judge, judge_case
 from gradcheck.misdeclared import looks_like
 from gradcheck.operation import Operation
 from gradcheck.operation import operations as installed
@@ -52,6 +52,8 @@ class Setting:
         Stands in the place of `check_vjp` as certificates use it; then nothing is kept for plots.
     only : frozenset of str, optional
         Rows to judge.
+    order : int
+        2 for the row "hvp" as well.
     catalogue : mapping of str to Operation, optional
         The installed ones by default, which a process looks up for itself.
     """
@@ -61,6 +63,7 @@ class Setting:
     judge: Judge | None = None
     only: frozenset[str] | None = None
     catalogue: Mapping[str, Operation] | None = None
+    order: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Outline:
     """What a run has to know of a target that is loaded elsewhere.
 
     `offers` has for each operation whether there is a forward and whether there is a vjp; `digest` is of the
-    target's own source, where it is a file or a package that is not installed.
+    target's own source, where it is a file or a package that is not installed; `bent` are the operations with an hvp.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Outline:
     version: str | None = None
     notes: tuple[str, ...] = ()
     digest: str | None = None
+    bent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,8 @@ class Session:
             for name, offer in self.target.offers.items()
         }
         notes, version = self.target.notes, self.target.version
-        return Outline(self.target.name, offers, version, notes, digest_of(self.setting.target))
+        bent = tuple(name for name, offer in self.target.offers.items() if offer.hvp is not None)
+        return Outline(self.target.name, offers, version, notes, digest_of(self.setting.target), bent)
 
     def perform(self, job: Job, tell: Tell = untold) -> dict[str, Any]:
         """What comes out of a job, as plain data; {"raised": words} where an exception got past the judge.
@@ -208,6 +213,7 @@ class Session:
             only=only,
             explain=explain,
             tell=tell,
+            order=self.setting.order,
         )
 
     def _replayed(self, name: str, case: Case, row: str) -> dict[str, Any]:
@@ -254,6 +260,8 @@ class Session:
         return any(check is not None for check in found.values())
 
     def _shown(self, job: Job, case: Case, check: Check, tell: Tell) -> tuple[Case, Check]:
+        if job.row == HVP:  # each look takes all gradients: the smallest of the cases has to do
+            return case, check
         if check.verdict in (Verdict.FAIL, Verdict.ERROR):
             case, check = self._smallest(job.operation, job.row, case, check, tell)
         if check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) and not self.setting.judge:

@@ -22,6 +22,31 @@ class Malformed(Exception):  # noqa: N818 - says what came back
     """A step that does not answer with one entry for each input."""
 
 
+def as_they_have_it(
+    operation: Operation,
+    offer: Offer,
+    case: Case,
+    values: Sequence[Array],
+    rng: np.random.Generator,
+    host: Host,
+) -> tuple[Array, list[Array], dict[str, Any]]:
+    """A Gaussian cotangent, the inputs and the options of a case as the target's own vjp gets them."""
+    kept: list[Any] = []
+
+    def keep(cotangent: Any, *inputs: Any, **options: Any) -> list[None]:
+        kept.extend((np.array(cotangent), [np.array(x) for x in inputs], options))
+        return [None] * len(inputs)
+
+    options = case.arguments()
+    shape = np.shape(operation.forward(*values, **options))
+    cotangent = np.asarray(rng.standard_normal(shape))
+    forward = guarded(offer.forward, "the forward", host)
+    vjp = translated(replace(offer, forward=forward, vjp=keep), operation, tuple(case.shapes)).vjp
+    assert vjp is not None
+    vjp(cotangent, *values, **options)
+    return kept[0], kept[1], kept[2]
+
+
 @dataclass(frozen=True)
 class Training:
     """One case of one operation, and the target's step and vjp in the target's own layouts.
@@ -89,20 +114,8 @@ class Training:
 
     def theirs(self) -> tuple[Array, list[Array], dict[str, Any]]:
         """A cotangent, the inputs and the options as the target's own vjp gets them."""
-        kept: list[Any] = []
-
-        def keep(cotangent: Any, *inputs: Any, **options: Any) -> list[None]:
-            kept.extend((np.array(cotangent), [np.array(x) for x in inputs], options))
-            return [None] * len(inputs)
-
-        options = self.case.arguments()
-        shape = np.shape(self.operation.forward(*self.values, **options))
-        cotangent = np.asarray(np.random.default_rng([self.seed, 12]).standard_normal(shape))
-        forward = guarded(self.offer.forward, "the forward", self.host)
-        vjp = translated(replace(self.offer, forward=forward, vjp=keep), self.operation, self.names).vjp
-        assert vjp is not None
-        vjp(cotangent, *self.values, **options)
-        return kept[0], kept[1], kept[2]
+        rng = np.random.default_rng([self.seed, 12])
+        return as_they_have_it(self.operation, self.offer, self.case, self.values, rng, self.host)
 
     def named(self, check: Check) -> Check:
         """The check under the operation's name."""

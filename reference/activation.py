@@ -32,6 +32,16 @@ def identity_slope(u: Array) -> Array:
     return np.ones_like(u)
 
 
+def sigmoid_curvature(u: Array) -> Array:
+    """F'' = f'(1 - 2f), with 1 - 2f = -tanh(u / 2), which does not cancel where f is a half (A1)."""
+    return -logistic.fast_slope(u) * np.tanh(u / 2)
+
+
+def tanh_curvature(u: Array) -> Array:
+    """F'' = -2 f f' (A2)."""
+    return -2 * np.tanh(u) * tanh_slope(u)
+
+
 def tanh_slope(u: Array) -> Array:
     """F' = 1 - tanh(u)² = 4 f(1 - f) at 2 u with f the sigmoid, without cancellation (A2).
 
@@ -58,6 +68,11 @@ def scaled_tanh_slope(u: Array) -> Array:
     return TANH_AMPLITUDE * TANH_STEEPNESS * tanh_slope(TANH_STEEPNESS * u)
 
 
+def scaled_tanh_curvature(u: Array) -> Array:
+    """F'' = a b² times the curvature of tanh at b u (A2)."""
+    return TANH_AMPLITUDE * TANH_STEEPNESS**2 * tanh_curvature(TANH_STEEPNESS * u)
+
+
 def scaled_tanh_slope_from_output(output: Array) -> Array:
     """F' = b (a - y² / a) from the output y (A2, K3)."""
     return TANH_STEEPNESS * (TANH_AMPLITUDE - output**2 / TANH_AMPLITUDE)
@@ -75,6 +90,8 @@ class Activation:
         f(u) and f'(u).
     slope_from_output : function of an array
         f' as a function of y = f(u) (K3).
+    curvature : function of an array
+        f''(u), which second derivatives need.
     off_target : float
         The lower end of its range: what the wrong classes are taught (L3).
 
@@ -90,6 +107,7 @@ class Activation:
     value: Callable[[Array], Array]
     slope: Callable[[Array], Array]
     slope_from_output: Callable[[Array], Array]
+    curvature: Callable[[Array], Array]
     off_target: float
 
     def forward(self, u: Array) -> Array:
@@ -134,10 +152,19 @@ ACTIVATIONS = MappingProxyType(
     {
         a.name: a
         for a in (
-            Activation("identity", identity, identity_slope, identity_slope, 0.0),
-            Activation("sigmoid", logistic.fast, logistic.fast_slope, logistic.notes_slope, 0.0),
-            Activation("tanh", np.tanh, tanh_slope, tanh_slope_from_output, -1.0),
-            Activation("scaled_tanh", scaled_tanh, scaled_tanh_slope, scaled_tanh_slope_from_output, -1.0),
+            Activation("identity", identity, identity_slope, identity_slope, np.zeros_like, 0.0),
+            Activation(
+                "sigmoid", logistic.fast, logistic.fast_slope, logistic.notes_slope, sigmoid_curvature, 0.0
+            ),
+            Activation("tanh", np.tanh, tanh_slope, tanh_slope_from_output, tanh_curvature, -1.0),
+            Activation(
+                "scaled_tanh",
+                scaled_tanh,
+                scaled_tanh_slope,
+                scaled_tanh_slope_from_output,
+                scaled_tanh_curvature,
+                -1.0,
+            ),
         )
     }
 )

@@ -475,5 +475,5 @@ def test_rows_that_no_operation_has_are_refused(inputs, unknown, nearest):
         run(inputs=inputs)
     assert str(caught.value).splitlines()[1:] == [
         f"  unknown = {unknown}, nearest = {nearest}",
-        "  wanted some of forward, x, a, conduct, step",
+        "  wanted some of forward, x, a, conduct, step, hvp",
     ]

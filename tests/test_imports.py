@@ -21,7 +21,7 @@ HOUSE = (
     "plain", "formats", "program", "protocol", "case", "operation", "forward", "built_in", "hosting", "importing",
     "implementation", "translation",
     "environment",
-    "schemas", "writing", "certificate", "tally", "training", "judge", "required",
+    "schemas", "writing", "certificate", "tally", "training", "curvature", "judge", "required",
     "misdeclared", "strategies", "plan", "witness", "session", "ledger",
     "worker", "warden", "execution", "run", "book", "certify", "replay", "report",
     "vectors", "frameworks", "adapters", "bench", "options", "cli", "pytest_plugin", "__init__", "__main__",

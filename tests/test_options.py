@@ -72,15 +72,17 @@ def test_a_run_that_was_cut_short_is_gone_on_with_from_its_file_alone(target):
 
 def test_what_is_asked_is_said_on_the_line_or_in_the_certificate_or_by_default(target):
     half = interrupted(target, 1, seed=4)
-    assert asked_for(None, None, (), None, None) == {
+    assert asked_for(None, None, (), None, None, None) == {
         "implementation": "reference",
         "operations": None,
         "inputs": None,
         "examples": EXAMPLES,
         "seed": 0,
+        "order": 1,
     }
-    assert asked_for(half, None, (), None, None)["seed"] == 4
-    assert asked_for(half, None, (), None, 0)["seed"] == 0
+    assert asked_for(half, None, (), None, None, None)["seed"] == 4
+    assert asked_for(half, None, (), None, 0, 2)["seed"] == 0
+    assert asked_for(half, None, (), None, 0, 2)["order"] == 2
 
 
 @pytest.mark.parametrize(

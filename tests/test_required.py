@@ -62,7 +62,7 @@ def test_what_is_required_and_offered_changes_nothing():
             [
                 "require: dense has no 'w'",
                 "  nearest = none",
-                "  wanted dense itself, or behind a dot one of: forward, x, W, b, step",
+                "  wanted dense itself, or behind a dot one of: forward, x, W, b, step, hvp",
             ],
         ),
     ],

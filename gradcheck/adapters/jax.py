@@ -30,7 +30,14 @@ def target(name, **conventions):
         @cache
         def compiled(options):
             call = partial(function, **dict(options))
-            return jax.jit(call), jax.jit(lambda cotangent, *inputs: jax.vjp(call, *inputs)[1](cotangent))
+
+            def gradients(cotangent, *inputs):
+                return jax.vjp(call, *inputs)[1](cotangent)
+
+            def products(cotangent, tangents, *inputs):
+                return jax.jvp(partial(gradients, cotangent), inputs, tangents)[1]
+
+            return jax.jit(call), jax.jit(gradients), jax.jit(products)
 
         def forward(*inputs, **options):
             with jax.enable_x64(True):
@@ -41,7 +48,12 @@ def target(name, **conventions):
                 gradients = compiled(frozen(options))[1](jnp.array(cotangent), *map(jnp.array, inputs))
                 return tuple(map(np.array, gradients))
 
-        members = {"forward": staticmethod(forward), "vjp": staticmethod(vjp)}
+        def hvp(cotangent, tangents, *inputs, **options):
+            with jax.enable_x64(True):
+                given = (jnp.array(cotangent), tuple(map(jnp.array, tangents)), *map(jnp.array, inputs))
+                return tuple(map(np.array, compiled(frozen(options))[2](*given)))
+
+        members = {"forward": staticmethod(forward), "vjp": staticmethod(vjp), "hvp": staticmethod(hvp)}
         return implements(name, **conventions)(type(function.__name__, (), members))
 
     return wrap

@@ -35,7 +35,19 @@ def target(name, **conventions):
             # copies: torch hands a cotangent on as the gradient where it is one
             return tuple(np.array(gradient.numpy()) for gradient in gradients)
 
-        members = {"forward": staticmethod(forward), "vjp": staticmethod(vjp)}
+        def hvp(cotangent, tangents, *inputs, **options):
+            leaves = [tensor(x).requires_grad_() for x in inputs]
+            output = function(*leaves, **options)
+            gradients = torch.autograd.grad(output, leaves, tensor(cotangent), create_graph=True)
+            # by its transpose, which is the Hessian itself; a gradient that does not bend has no graph
+            bent = [(g, tensor(v)) for g, v in zip(gradients, tangents, strict=True) if g.requires_grad]
+            if not bent:
+                return tuple(np.zeros_like(x) for x in inputs)
+            bending, weights = zip(*bent, strict=True)
+            products = torch.autograd.grad(bending, leaves, weights, materialize_grads=True)
+            return tuple(np.array(product.numpy()) for product in products)
+
+        members = {"forward": staticmethod(forward), "vjp": staticmethod(vjp), "hvp": staticmethod(hvp)}
         return implements(name, **conventions)(type(function.__name__, (), members))
 
     return wrap

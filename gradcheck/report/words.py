@@ -11,7 +11,7 @@ from gradcheck.certificate import NOT_OFFERED, VECTORS, Certificate, Result
 from gradcheck.program import COMMAND, is_command
 from gradcheck.verdict import Verdict
 
-_WHOLE = ("forward", "conduct", "step")
+_WHOLE = ("forward", "conduct", "step", "hvp")
 _BLAME = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
 
 
