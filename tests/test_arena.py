@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.arena import oracle
 from benchmarks.arena.__main__ import main
 from benchmarks.arena.contest import Row, chosen, entered, limited
 from benchmarks.arena.contestants import CONTESTANTS, Contestant
@@ -86,6 +87,18 @@ def test_a_check_of_a_layer_is_timed_and_its_calls_and_memory_counted(monkeypatc
         assert said[0].seconds > 0
         assert said[0].forward > said[0].backward > 0
         assert said[0].memory >= 0
+
+
+def test_a_whole_gradient_is_set_beside_scipys_with_its_calls_and_its_true_error(monkeypatch):
+    monkeypatch.setattr(oracle, "SIZE", 6)
+    f = oracle.Softplus(0.0)
+    three, ours = oracle.measured(f, "SciPy, 3-point"), oracle.measured(f, "gradcheck.gradient")
+    assert three.calls == 13
+    assert ours.error <= ours.bound < three.error / 100
+    assert three.bound is None
+    assert len(oracle.report([0.0]).splitlines()) == 5
+    ours, three = replace(ours, calls=26, seconds=1.0, error=1.0), replace(three, seconds=0.25, error=10.0)
+    assert oracle.line("f", ours, three).endswith(" 2× | 4× | 0.1× |")
 
 
 def test_a_ratio_is_given_where_there_is_one():
