@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -171,6 +172,12 @@ class _Exam:
             if gradient is not None:
                 yield i, f"gradient of {name}", gradient
 
+    @cached_property
+    def sizes(self) -> list[tuple[float, float]]:
+        """The largest element of each first gradient, 0 for none, and of its input."""
+        pairs = zip(self.first, self.inputs, strict=True)
+        return [(0.0 if g is None else largest(g), largest(x)) for g, x in pairs]
+
     def offers(self) -> tuple[Array, ...]:
         """The gradients of the first answer."""
         return tuple(gradient for _, _, gradient in self.offered())
@@ -329,11 +336,11 @@ class _Exam:
 
         What may have cancelled: Σ|c ∘ f|, or another input's |gradient|·|input|, over the size of this input.
         """
-        eps, own = eps_of(gradient, self.inputs[i]), largest(self.inputs[i])
-        others = (largest(g) * largest(self.inputs[j]) for j, _, g in self.offered() if j != i)
+        eps, own = eps_of(gradient, self.inputs[i]), self.sizes[i][1]
+        others = (math.prod(self.sizes[j]) for j, _, _ in self.offered() if j != i)
         floor = max([self.magnitude, *others]) / own if own > 0 else 0.0
         parts = [answer[i] for _, _, answer in recall.parts]
-        size = max(largest(part) for part in (gradient, *parts) if part is not None)
+        size = max([self.sizes[i][0], *(largest(part) for part in parts if part is not None)])
         grain = 8 * float(finfo(gradient.dtype).smallest_subnormal)
         return eps, cap(size, eps, floor) + grain, eps**0.75 * (size + floor) + grain
 

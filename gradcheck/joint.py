@@ -160,4 +160,5 @@ def places(inputs: Sequence[Array]) -> list[slice]:
 
 
 def _rms(array: Array) -> float:
-    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
+    flat = array.astype(np.float64, copy=False).ravel()
+    return math.sqrt(float(flat @ flat) / flat.size)

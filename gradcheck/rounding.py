@@ -46,7 +46,8 @@ def counting(sizes: Array) -> Array:
 def largest(array: Array) -> float:
     """The largest finite modulus; 0 where there is none."""
     sizes = np.abs(wide(array))
-    return float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
+    most = float(np.max(sizes, initial=0.0))
+    return most if np.isfinite(most) else float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
 
 
 def ulps(x: Array, rng: np.random.Generator) -> Array:
@@ -79,6 +80,8 @@ def apart(found: Array, first: Array) -> Array:
     """|found − first|, 0 where `first` is not finite, infinite where only `found` is not."""
     with np.errstate(all="ignore"):
         distance = np.abs(wide(found) - wide(first))
+    if np.isfinite(np.max(distance, initial=0.0)):  # and so were both sides
+        return np.asarray(distance)
     distance = np.where(np.isfinite(distance), distance, np.inf)
     return np.where(np.isfinite(first), distance, 0.0)
 

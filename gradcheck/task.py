@@ -152,6 +152,7 @@ class Task:
         if any(offered):
             answers += [] if seen.part is None else [seen.part]
             answers += [_answer(self.vjp, c, self.inputs) for c in cotangents[len(answers) :]]
+        sizes = np.array([np.linalg.norm(c.astype(np.float64, copy=False).ravel()) for c in cotangents])
         claims: list[Claim | None] = []
         for i, usable in enumerate(offered):
             first, rounding = seen.gradients[i], seen.rounding[i]
@@ -159,7 +160,7 @@ class Task:
                 claims.append(None)
                 continue
             stack = np.stack([np.asarray(a[i], dtype=np.float64) for a in answers])
-            claims.append(Claim(stack, _spread_rounding(stack, rounding, cotangents)))
+            claims.append(Claim(stack, _spread_rounding(stack, rounding, sizes)))
         return claims
 
     def interest(self, centre: Array) -> float:
@@ -603,9 +604,8 @@ def _answer(vjp: Callable[..., Any], cotangent: Array, inputs: Sequence[Array]) 
     return tuple(answer) if isinstance(answer, tuple | list) and len(inputs) == len(answer) else (answer,)
 
 
-def _spread_rounding(stack: Array, rounding: Array, cotangents: Array) -> Array:
-    """Rounding for every cotangent from that measured for the first, in proportion to their sizes."""
-    sizes = np.linalg.norm(cotangents.reshape(len(cotangents), -1).astype(np.float64), axis=1)
+def _spread_rounding(stack: Array, rounding: Array, sizes: Array) -> Array:
+    """Rounding for every cotangent, of these sizes, from that measured for the first, in proportion."""
     shares = (sizes / sizes[0] if sizes[0] > 0 else np.ones(len(sizes))).reshape(-1, *[1] * rounding.ndim)
     first = np.abs(stack[0])
     counts = counting(first)
