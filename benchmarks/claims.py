@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -51,21 +53,32 @@ def up(x: np.ndarray) -> Ways:
         ),
         "rows and pixels copied (fast)": lambda: upsample.fast(x, N),
         "limit: a fill of the output": lambda: np.full((*x.shape[:2], N * x.shape[2], N * x.shape[3]), 1.0),
+        "limit of NumPy: pixels stored one by one, and a fill": lambda: stored_and_filled(x),
     }
-    try:
-        import torch
-    except ModuleNotFoundError:
-        return found
-    tensor = torch.from_numpy(x)
-    return found | {
-        "an image resize: torch interpolate": lambda: torch.nn.functional.interpolate(tensor, scale_factor=N)
-    }
+    if find_spec("torch"):
+        torch = import_module("torch")
+        tensor = torch.from_numpy(x)
+        found["an image resize: torch interpolate"] = lambda: torch.nn.functional.interpolate(
+            tensor, scale_factor=N
+        )
+    if find_spec("numba"):
+        compiled = import_module("gradcheck.adapters.numba")
+        found["loops compiled by numba"] = lambda: compiled.copied(x, N)
+    return found
+
+
+def stored_and_filled(x: np.ndarray) -> None:
+    """What is left where rows cost no more than a fill: a strided store of each pixel, N times over."""
+    wide = np.empty((*x.shape[:3], N * x.shape[3]))
+    for b in range(N):
+        wide[..., b::N] = x
+    np.full((*x.shape[:2], N * x.shape[2], N * x.shape[3]), 1.0)
 
 
 def down(x: np.ndarray) -> Ways:
     ones = np.ones((N, N))
     batch, maps, height, width = x.shape
-    return {
+    found = {
         "loops": lambda: downsample.naive(x, N),
         "convolution with ones, then every n-th (the notes)": lambda: np.stack(
             [convolve2d(plane, ones, "valid")[::N, ::N] for plane in x[0]]
@@ -76,6 +89,14 @@ def down(x: np.ndarray) -> Ways:
         "rows, then strided columns added (fast)": lambda: downsample.fast(x, N),
         "limit: a plain sum of the input": lambda: x.sum(),
     }
+    if find_spec("torch"):
+        torch = import_module("torch")
+        tensor = torch.from_numpy(x)
+        found["torch avg_pool2d"] = lambda: torch.nn.functional.avg_pool2d(tensor, N, divisor_override=1)
+    if find_spec("numba"):
+        compiled = import_module("gradcheck.adapters.numba")
+        found["loops compiled by numba"] = lambda: compiled.summed(x, N)
+    return found
 
 
 def slopes(u: np.ndarray) -> Ways:
@@ -99,7 +120,17 @@ def slopes(u: np.ndarray) -> Ways:
         "from the output, inline (the notes)": inline,
         "in one buffer, and from u (fast)": lambda: (sigmoid.fast(u), sigmoid.fast_slope(u)),
         "limit: one exp": lambda: np.exp(u),
+        "limit of NumPy: exp, sum, quotient, difference and product": lambda: passes(u),
     }
+
+
+def passes(u: np.ndarray) -> None:
+    """Every pass that a sigmoid and its derivative cannot do without, in place but for one."""
+    e = np.exp(u)
+    e += 1
+    np.divide(1, e, out=e)
+    slope = np.subtract(1, e)
+    slope *= e
 
 
 def agree(found: Ways) -> None:

@@ -14,6 +14,7 @@ def test_claims_are_printed_with_their_limits(capsys):
     assert claims.main(["--side", "4", "--maps", "2", "--rounds", "6", "--clock", "cpu"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("| limit:") for line in lines) == 3
+    assert sum(line.startswith("| limit of NumPy:") for line in lines) == 2
     assert any("(the notes)" in line for line in lines)
 
 

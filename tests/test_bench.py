@@ -367,6 +367,13 @@ def test_the_command_prints_tables_and_the_machine(files):
     assert "cpu time, seed 0" in " ".join(done.stdout.split())
 
 
+def test_those_without_the_operation_are_told_in_a_line_below_the_table():
+    words = ["bench", "--operation", "sigmoid", "--sizes", "small", "--rounds", "6", "--clock", "cpu"]
+    done = CliRunner().invoke(main, [*words, "--only", "fast", "--only", "fft", "--only", "reference"])
+    assert done.stdout.count("not offered: fft, reference") == 2
+    assert "–" not in done.stdout
+
+
 def test_pytest_benchmark_reads_the_file(files):
     folder, _, _ = files
     words = [sys.executable, "-m", "pytest_benchmark", "compare", str(folder / "a.json")]

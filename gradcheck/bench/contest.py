@@ -27,6 +27,8 @@ PATIENCE = 1.0
 NOTICED = 1e-3
 """Seconds at a small size from which on a call is thought to be loops; less is mostly the cost of a call itself."""
 
+NOT_OFFERED = "not offered"
+
 STALLS = 4
 """Calls that would all have to be stalled for a contender to be taken for a slow one."""
 
@@ -170,7 +172,7 @@ def _refused(
     contender: Contender, operation: Operation, size: Size, direction: str, certified: Certified
 ) -> str:
     if not contender.offers(operation.name, direction):
-        return "not offered"
+        return NOT_OFFERED
     if not contender.known(operation.name):
         return "only its adapter is known, with NumPy's arrays on either side"
     return certified.fault(contender, operation.name) or _too_slow(contender, operation, size, direction)

@@ -41,9 +41,7 @@ def plot(contests: Sequence[Contest], machine: str, place: str | Path) -> None:
     axes.invert_yaxis()
     axes.grid(axis="both", linewidth=0.4)
     axes.set_xlabel("time of a call, µs (median with its 95 % interval)")
-    axes.legend(
-        loc="upper center", bbox_to_anchor=(0.35, -0.12 - 0.6 / max(1, len(raced))), ncols=5, fontsize=8
-    )
+    figure.legend(loc="outside lower center", ncols=6, fontsize=8)
     figure.suptitle(machine, fontsize=8)
     with matplotlib.rc_context({"svg.hashsalt": "gradcheck", "svg.fonttype": "none"}):
         figure.savefig(place, metadata={"Date": None} if str(place).endswith(".svg") else None)

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.bench.contest import Contest, Standing
+from gradcheck.bench.contest import NOT_OFFERED, Contest, Standing
 from gradcheck.bench.record import Change
 from gradcheck.bench.statistics import Median
 
@@ -31,9 +31,12 @@ def _table(contest: Contest) -> Table:
     table = Table(title=contest.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("contender", "time", "against the baseline", "", f"× {contest.limit or 'limit'}"):
         table.add_column(name, justify="left" if name in ("contender", "") else "right")
-    ranked = sorted(contest.standings, key=lambda each: each.seconds.value if each.seconds else float("inf"))
-    for standing in ranked:
+    offered = [each for each in contest.standings if each.reason != NOT_OFFERED]
+    for standing in sorted(offered, key=lambda each: each.seconds.value if each.seconds else float("inf")):
         table.add_row(*_row(standing, contest.baseline))
+    others = [each.name for each in contest.standings if each.reason == NOT_OFFERED]
+    if others:
+        table.caption, table.caption_justify = f"{NOT_OFFERED}: {', '.join(others)}", "left"
     return table
 
 
