@@ -73,13 +73,14 @@ def checked(f: Counted, x: Any) -> Answer:
     """The probe as a check asks for it: until a claimed derivative, here the right one, can be judged."""
     from gradcheck.probes import spectral as probe
     from gradcheck.probes.field import FieldLine
-    from gradcheck.trial import GOAL
+    from gradcheck.trial import GOAL, NEAR, START
 
     point = np.asarray(x).reshape(1)
     size = abs(float(x)) or 1.0
     line = FieldLine(f, point, np.full(1, size))
     goal = GOAL.get(point.dtype.name, 1e-11) * abs(f.function.derivative(x)) * size
-    ((estimate, exponent),) = probe.probe(line, goal=goal)
+    start = NEAR.get(point.dtype.name, START)
+    ((estimate, exponent),) = probe.probe(line, start=start, goal=goal)
     step = float(line.steps.taken(exponent)[0])
     return _answer(estimate.value / step, estimate.bound / abs(step)) if step else Answer(np.nan, np.inf)
 
