@@ -11,7 +11,9 @@ from gradcheck.certify import certify
 from gradcheck.check import check_vjp
 from gradcheck.estimate import Estimate
 from gradcheck.implementation import implements
+from gradcheck.objective import check_objective
 from gradcheck.operation import Operation, operation, operations
+from gradcheck.operator import check_operator
 from gradcheck.oracle import derivative, gradient, jacobian
 from gradcheck.pushforward import check_gradient, check_hvp, check_jvp
 from gradcheck.step import check_step
@@ -35,6 +37,8 @@ __all__ = [
     "check_gradient",
     "check_hvp",
     "check_jvp",
+    "check_objective",
+    "check_operator",
     "check_step",
     "check_vjp",
     "derivative",

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradcheck.foreign import to_numpy
+
 Array = npt.NDArray[Any]
 
 #: The smallest number above 0.
@@ -98,6 +100,50 @@ class Estimate:
             )
 
     __rmul__ = __mul__
+
+    def assert_close(self, actual: Any, *, rounding: float = 0.0) -> None:
+        """Raise unless `actual` lies within the bound, element by element: `numpy.testing` takes one number alone.
+
+        Parameters
+        ----------
+        actual : float or array of any library
+            What is tested.
+        rounding : float
+            Error of its own that it may have beside, relative to each element: of float32, say, 1e-6.
+
+        Raises
+        ------
+        AssertionError
+            With the element that is furthest off; also where the shape is another, or the bound says nothing.
+
+        Examples
+        --------
+        >>> Estimate(np.array([1.0, 2.0]), np.array([1e-9, 1e-3])).assert_close([1.0, 2.0001])
+        >>> Estimate(np.array([1.0, 2.0]), np.array([1e-9, 1e-3])).assert_close([1.0001, 2.0])
+        Traceback (most recent call last):
+            ...
+        AssertionError: 1 of 2 elements are off by more than the bound of the estimate
+          worst element [0]: 1.0001, wanted 1 ± 1e-09
+        """
+        __tracebackhide__ = True
+        given = np.asarray(to_numpy(actual), dtype=np.float64)
+        value, bound = np.asarray(self.value, dtype=np.float64), np.asarray(self.bound, dtype=np.float64)
+        if given.shape != value.shape:  # not stretched: a gradient of another shape is another gradient
+            raise AssertionError(f"the shape is {given.shape}, wanted {value.shape}, that of the estimate")
+        if not np.isfinite(bound).all():
+            raise AssertionError("the estimate has no finite bound: no derivative could be measured there")
+        with np.errstate(invalid="ignore"):
+            over = abs(given - value) - (bound + rounding * abs(value))
+        off = ~(over <= 0)
+        if off.any():
+            at = np.unravel_index(
+                int(np.argmax(np.where(off, np.nan_to_num(over, nan=np.inf), -np.inf))), off.shape
+            )
+            place = [int(k) for k in at]
+            raise AssertionError(
+                f"{int(off.sum())} of {off.size} elements are off by more than the bound of the estimate\n"
+                f"  worst element {place}: {given[at]:.17g}, wanted {value[at]:.17g} ± {bound[at]:.0e}"
+            )
 
     def agrees(self, other: Estimate) -> Any:
         """Whether (element-wise) the two intervals overlap."""

@@ -11,8 +11,11 @@ import numpy as np
 
 from gradcheck.arguments import Counted, positive, real_array
 from gradcheck.estimate import Array, Estimate, Finding
+from gradcheck.foreign import is_foreign, to_numpy
+from gradcheck.packed import Outputs, Packed, is_tree
 from gradcheck.probes import spectral
 from gradcheck.probes.elements import ElementLine
+from gradcheck.tree import leaves
 
 Function = Callable[[Any], Any]
 
@@ -30,16 +33,16 @@ CONTENT = 0.01
 REST = 4
 
 
-def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 120) -> Estimate:
+def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 120) -> Any:
     """Derivative of `f` at `x` along `direction`, with a bound on its error.
 
     Parameters
     ----------
     f : callable
         f(x) -> float or ndarray; evaluated in the dtype of `x`.
-    x : float or ndarray
-        The point.
-    direction : float or ndarray that broadcasts to the shape of x
+    x : float, array or tree of arrays
+        The point; as for `gradient`.
+    direction : float, array that broadcasts to the shape of x, or tree built as x is
         The tangent; not normalised.
     budget : int
         Calls of f that a search may cost. Elements that one search serves badly get two more, and what is
@@ -47,7 +50,7 @@ def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 120) 
 
     Returns
     -------
-    Estimate
+    Estimate, or tree of Estimate where f(x) is a tree
         `value` and `bound` have the shape of f(x); bound is infinite where no derivative could be measured.
 
     Raises
@@ -65,30 +68,63 @@ def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 120) 
     >>> derivative(lambda x: x[:2] * x[1:], np.array([1.0, 2.0, 4.0]), [1.0, 0.0, 0.0]).value.round(9)
     array([2., 0.])
     """
-    point, function = real_array(x, "derivative", "x"), Counted(f, "derivative")
     positive(budget, "derivative", "budget")
+    if is_tree(x) or is_foreign(x):
+        return _derivative_of_tree(f, Packed.of(x, "derivative"), direction, budget)
+    outputs = Outputs(f)
+    return outputs.built(outputs.split(_derivative(outputs, x, direction, budget)))
+
+
+def _derivative_of_tree(f: Function, packed: Packed, direction: Any, budget: int) -> Any:
+    """The sum of the derivatives along the parts of the direction: each leaf is stepped in its own dtype."""
+    outputs, parts = Outputs(f), _parts_of(direction, packed)
+    found = [
+        outputs.split(_derivative(packed.along(leaf.path, outputs), leaf.point, part, budget))
+        for leaf, part in zip(packed.leaves, parts, strict=True)
+    ]
+    return outputs.built([sum(each[1:], start=each[0]) for each in zip(*found, strict=True)])
+
+
+def _parts_of(direction: Any, packed: Packed) -> list[Any]:
+    """The direction's part for each leaf that moves; a number is that for all of them."""
+    if not is_tree(direction) and np.ndim(to_numpy(direction)) == 0:
+        return [direction] * len(packed.leaves)
+    known = {path: to_numpy(leaf) for path, leaf in leaves(direction, "x") if leaf is not None}
+    missing = [leaf.path for leaf in packed.leaves if leaf.path not in known]
+    if missing:
+        raise ValueError(
+            "derivative: the direction does not fit the point\n"
+            f"  it has {', '.join(known)}, but not {', '.join(missing)}\n"
+            "  wanted a number, or a tree built as x is"
+        )
+    return [known[leaf.path] for leaf in packed.leaves]
+
+
+def _derivative(f: Function, x: Any, direction: Any, budget: int) -> Estimate:
+    point, function = real_array(x, "derivative", "x"), Counted(f, "derivative")
     tangent = _tangent(direction, point)
     centre = function(point)
     pushed = _Pushed.along(function, point, tangent, centre, budget)
     return _joined(pushed.whole(function, point, tangent, centre, budget), centre.shape, function.calls)
 
 
-def gradient(f: Function, x: Any, *, budget: int = 60) -> Estimate:
+def gradient(f: Function, x: Any, *, budget: int = 60) -> Any:
     """Gradient of a scalar `f` at `x`, element by element, with a bound on the error of each.
 
     Parameters
     ----------
     f : callable
         f(x) -> float, or an array of one element.
-    x : float or ndarray
-        The point.
+    x : float, array or tree of arrays
+        The point. f is given what x is: arrays of torch, JAX or an array API namespace, on their device; or such arrays
+        and floats in dictionaries, lists, tuples and dataclasses. What a tree holds beside floating numbers is held.
     budget : int
         Calls of f that an element of x may cost.
 
     Returns
     -------
-    Estimate
-        `value` and `bound` have the shape of x.
+    Estimate, or tree of Estimate where x is a tree
+        `value` and `bound` are NumPy's, of the shape of x; a tree is built as x is, with None for what is held.
 
     Raises
     ------
@@ -101,9 +137,24 @@ def gradient(f: Function, x: Any, *, budget: int = 60) -> Estimate:
     >>> slopes = gradient(lambda x: np.sum(x**3), np.array([[1.0, -2.0]]))
     >>> bool(np.all(abs(slopes.value - [[3.0, 12.0]]) <= slopes.bound)), slopes.value.shape
     (True, (1, 2))
+    >>> of = gradient(lambda p: np.sum(p["w"] * p["b"]), {"w": np.array([1.0, 2.0]), "b": 3.0})
+    >>> of["w"].value.round(9), float(round(of["b"].value, 9))
+    (array([3., 3.]), 3.0)
     """
-    point, function = real_array(x, "gradient", "x"), Counted(f, "gradient")
     positive(budget, "gradient", "budget")
+    if is_tree(x) or is_foreign(x):
+        packed, outputs = Packed.of(x, "gradient"), Outputs(f)
+        return packed.of_leaves(
+            {
+                leaf.path: _gradient(packed.along(leaf.path, outputs), leaf.point, budget)
+                for leaf in packed.leaves
+            }
+        )
+    return _gradient(Outputs(f), x, budget)
+
+
+def _gradient(f: Function, x: Any, budget: int) -> Estimate:
+    point, function = real_array(x, "gradient", "x"), Counted(f, "gradient")
     centre = function(point)
     if centre.size != 1:
         raise ValueError(
@@ -115,22 +166,23 @@ def gradient(f: Function, x: Any, *, budget: int = 60) -> Estimate:
     return _joined([row[0] for row in rows], point.shape, function.calls)
 
 
-def jacobian(f: Function, x: Any, *, budget: int = 60) -> Estimate:
+def jacobian(f: Function, x: Any, *, budget: int = 60) -> Any:
     """Derivative of every element of f(x) in every element of `x`, with a bound on the error of each.
 
     Parameters
     ----------
     f : callable
         f(x) -> float or ndarray.
-    x : float or ndarray
-        The point.
+    x : float, array or tree of arrays
+        The point; as for `gradient`.
     budget : int
         Calls of f that a search in one element of x may cost.
 
     Returns
     -------
-    Estimate
-        `value` and `bound` have shape (*shape of f(x), *shape of x).
+    Estimate, or tree of Estimate where x or f(x) is a tree
+        `value` and `bound` have shape (*shape of f(x), *shape of x); where both are trees, a tree built as f(x) is,
+        each leaf of which is one built as x is.
 
     Raises
     ------
@@ -144,8 +196,25 @@ def jacobian(f: Function, x: Any, *, budget: int = 60) -> Estimate:
     array([[3., 2.],
            [0., 1.]])
     """
-    point, function = real_array(x, "jacobian", "x"), Counted(f, "jacobian")
     positive(budget, "jacobian", "budget")
+    outputs = Outputs(f)
+    if not is_tree(x) and not is_foreign(x):
+        return outputs.built(outputs.split(_jacobian(outputs, x, budget), np.shape(x)))
+    packed = Packed.of(x, "jacobian")
+    parts = {
+        leaf.path: outputs.split(
+            _jacobian(packed.along(leaf.path, outputs), leaf.point, budget), leaf.point.shape
+        )
+        for leaf in packed.leaves
+    }
+    count = len(next(iter(parts.values())))
+    return outputs.built(
+        [packed.of_leaves({path: part[k] for path, part in parts.items()}) for k in range(count)]
+    )
+
+
+def _jacobian(f: Function, x: Any, budget: int) -> Estimate:
+    point, function = real_array(x, "jacobian", "x"), Counted(f, "jacobian")
     centre = function(point)
     columns = _columns(function, point, centre, budget)
     flat = [column[k] for k in range(centre.size) for column in columns]

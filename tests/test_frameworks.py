@@ -14,7 +14,7 @@ from gradcheck.frameworks import autograd as hips
 from gradcheck.frameworks.extras import needed
 from gradcheck.frameworks.outputs import layout_of
 from gradcheck.frameworks.repeats import Unrepeatable
-from gradcheck.frameworks.tree import argument_names, leaves, mapped
+from gradcheck.tree import argument_names, leaves, mapped
 
 
 def drawn(*shape, seed=0):

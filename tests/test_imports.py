@@ -12,11 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 HOUSE = (
-    "estimate", "number", "answer", "rounding", "arguments", "directions", "probes", "oracle",
+    "foreign", "estimate", "number", "answer", "rounding", "arguments", "directions", "probes",
+    "tree", "packed", "oracle",
     "exhibit", "power", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "glance", "surroundings",
     "conduct", "elsewhere", "properties", "blame", "trial", "ground", "quick", "joint", "masked", "chance",
     "pieces", "kinks", "avoid",
-    "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "assertions",
+    "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "operator",
+    "objective", "assertions",
     "rates", "stepped", "missteps", "step",
     "plain", "formats", "program", "protocol", "case", "operation", "forward", "built_in", "hosting", "importing",
     "implementation", "translation",

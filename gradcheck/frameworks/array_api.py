@@ -11,7 +11,7 @@ from gradcheck.arguments import names_of
 from gradcheck.estimate import Array
 from gradcheck.frameworks.extras import needed
 from gradcheck.frameworks.pullable import Named, Pullable, judged
-from gradcheck.frameworks.tree import leaves
+from gradcheck.tree import leaves
 from gradcheck.verdict import Check
 
 ON_CPU = 1

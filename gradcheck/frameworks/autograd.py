@@ -11,8 +11,8 @@ import numpy as np
 from gradcheck.estimate import Array
 from gradcheck.frameworks.extras import needed
 from gradcheck.frameworks.pullable import Named, Pullable, judged
-from gradcheck.frameworks.tree import argument_names, leaves, mapped
 from gradcheck.number import is_real
+from gradcheck.tree import argument_names, leaves, mapped
 from gradcheck.verdict import Check
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from gradcheck.estimate import Array
 from gradcheck.frameworks.extras import needed
 from gradcheck.frameworks.pullable import Named, Pullable, judged
-from gradcheck.frameworks.tree import argument_names
 from gradcheck.pushforward import check_jvp
+from gradcheck.tree import argument_names
 from gradcheck.verdict import Check
 
 WHO = "gradcheck.frameworks.jax"

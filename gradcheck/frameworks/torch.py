@@ -15,7 +15,7 @@ from gradcheck.frameworks.extras import needed
 from gradcheck.frameworks.pullable import Named, Pullable, judged
 from gradcheck.frameworks.repeats import Unrepeatable
 from gradcheck.frameworks.torch_state import drew, left_as_found, restarted, states
-from gradcheck.frameworks.tree import argument_names, leaves, mapped
+from gradcheck.tree import argument_names, leaves, mapped
 from gradcheck.verdict import Check
 
 Tensors = dict[str, Any]

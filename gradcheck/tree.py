@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,8 +11,10 @@ from typing import Any
 Visit = Callable[[str, Any], Any]
 
 
-def mapped(tree: Any, visit: Visit, path: str = "") -> Any:
+def mapped(tree: Any, visit: Visit, path: str = "", *, checked: bool = True) -> Any:
     """A tree of the same build with `visit(path, leaf)` in place of every leaf.
+
+    Not `checked`: dataclasses are copied without the checks of their own, which know nothing of what stands there now.
 
     Examples
     --------
@@ -21,10 +24,10 @@ def mapped(tree: Any, visit: Visit, path: str = "") -> Any:
     parts = _parts(tree)
     if parts is None:
         return visit(path, tree)
-    made = [mapped(value, visit, f"{path}{where}") for where, value in parts]
+    made = [mapped(value, visit, f"{path}{where}", checked=checked) for where, value in parts]
     if all(new is old for new, (_, old) in zip(made, parts, strict=True)):
         return tree  # some kinds cannot be built from their parts: only where they must
-    return _built(tree, made)
+    return _built(tree, made, checked)
 
 
 def _parts(tree: Any) -> list[tuple[str, Any]] | None:
@@ -40,7 +43,7 @@ def _parts(tree: Any) -> list[tuple[str, Any]] | None:
     return None
 
 
-def _built(tree: Any, made: list[Any]) -> Any:
+def _built(tree: Any, made: list[Any], checked: bool) -> Any:
     """A node of the same kind with other parts; a plain dictionary or tuple where the kind has ways of its own."""
     if isinstance(tree, Mapping):
         entries = dict(zip(tree, made, strict=True))
@@ -49,6 +52,11 @@ def _built(tree: Any, made: list[Any]) -> Any:
         return type(tree)(*made)
     if isinstance(tree, tuple | list):
         return made if isinstance(tree, list) else tuple(made)
+    if not checked:
+        bare = copy.copy(tree)
+        for name, value in zip(_fields(tree), made, strict=True):
+            object.__setattr__(bare, name, value)
+        return bare
     return dataclasses.replace(tree, **dict(zip(_fields(tree), made, strict=True)))
 
 
