@@ -30,6 +30,7 @@ def avoided(
     f: Counted,
     inputs: Sequence[Array],
     seed: int,
+    finely: Callable[[tuple[Array, ...]], Sequence[Array]] = tuple,
 ) -> Check:
     """The check at the first point drawn where f has a derivative; the one given where it has one at the inputs.
 
@@ -43,11 +44,13 @@ def avoided(
         The function.
     inputs : sequence of ndarray
     seed : int
+    finely : callable, optional
+        finely(inputs) -> the same in the dtype in which f is looked at.
     """
     if found.reason.startswith(RANDOM):
         return found
     calls = f.calls
-    if _regular(f, inputs, seed):
+    if _regular(f, finely(tuple(inputs)), seed):
         if found.verdict is Verdict.INCONCLUSIVE:
             found = again(tuple(inputs))
     else:
@@ -57,7 +60,7 @@ def avoided(
             )
             with np.errstate(all="ignore"):
                 finite = bool(np.isfinite(f(*moved)).all())
-            if not finite or not _regular(f, moved, seed):
+            if not finite or not _regular(f, finely(moved), seed):
                 continue
             check = again(moved)
             if check.verdict is not Verdict.INCONCLUSIVE:

@@ -194,7 +194,13 @@ def check_vjp(
         def again(inputs: tuple[Array, ...]) -> Check:
             return replace(task, inputs=inputs, joint={}).check(cotangent, linear, conduct, strict)
 
-        return found if found.passed else avoided(found, again, function, arrays, seed)
+        def finely(inputs: tuple[Array, ...]) -> Sequence[Array]:
+            centre = function(*inputs)
+            return (
+                replace(task, inputs=inputs).ground(centre, np.ones((1, *centre.shape), centre.dtype)).inputs
+            )
+
+        return found if found.passed else avoided(found, again, function, arrays, seed, finely)
 
 
 def _probed(only: Any, count: int) -> tuple[int, ...] | None:

@@ -16,10 +16,11 @@ import numpy as np
 
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
+from gradcheck.number import finfo
 from gradcheck.pieces import DISTINCT, SHARP, UNSEEN, Gap, Look, lonely
 from gradcheck.probes.beside import beside
 from gradcheck.probes.sides import Sides
-from gradcheck.trial import Trial
+from gradcheck.trial import LOST, WANTED, Trial
 from gradcheck.verdict import BLATANT, Check, Verdict
 
 #: What is done where f bends, jumps or ends at the inputs.
@@ -361,8 +362,9 @@ class Judge:
 
         A piece so blurred that anything agrees with it would let anything pass.
         """
-        known = slack <= max(self.fine(gap), SHARP * gap.distance(self.policy))
-        sharp = slack <= self.fine(gap)
+        # what the claim itself may be off by is in all of them
+        known = slack - gap.sharpness <= max(self.fine(gap), SHARP * gap.distance(self.policy))
+        sharp = slack - gap.sharpness <= self.fine(gap)
         found, blurred = (gap.joined(rest[some], slack[some]) for some in (sharp, known))
         explained = blurred.distance(self.policy) == 0 < found.distance(self.policy)
         few = 2 * int(known.sum()) < BESIDE
@@ -371,7 +373,7 @@ class Judge:
 
     def fine(self, gap: Gap) -> float:
         """Tolerance up to which a point beside is taken into account: a coarse one would let anything pass."""
-        return self.wanted * max(abs(gap.claim), float(np.abs(gap.rest + gap.claim).max()))
+        return SHARP * self.wanted * max(abs(gap.claim), float(np.abs(gap.rest + gap.claim).max()))
 
     def parted(self, look: Look) -> bool:
         """Whether points beside have several derivatives in some output, however close they are."""
@@ -407,7 +409,7 @@ def settled(
         By default that of the trial, and a digit less: a side has half of the samples, and is read at its end.
     accuracy : float
     """
-    rule, asked = "one_sided" if policy == "avoid" else policy, wanted or COARSER * trial.wanted()
+    rule, asked = "one_sided" if policy == "avoid" else policy, wanted or _wanted(trial)
     gradient = trial.claim.gradients[0]
     judge = Judge(
         rule,
@@ -430,6 +432,16 @@ def settled(
     if found is None or stands or left:
         return told
     return applied(told, found, policy, trial.evaluations)
+
+
+def _wanted(trial: Trial) -> float:
+    """Error of interest by default, by the dtype in which f is evaluated; no more than half of the derivative.
+
+    As a claim in half precision has it, where that is more.
+    """
+    own = max(trial.point.dtype, trial.centre.dtype, key=lambda d: float(finfo(d).eps))
+    here = COARSER * max(WANTED.get(own.name, 1e-6), LOST * trial.accuracy)
+    return max(min(here, 0.5), trial.wanted())
 
 
 def applied(told: Check, found: Finding, policy: str, evaluations: int) -> Check:

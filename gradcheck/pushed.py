@@ -206,7 +206,7 @@ class Task:
 
         Shared by all, one that hardly weighs the wrong element would let it pass everywhere at once.
         """
-        cotangents, rng = _cotangents(centre, self.rng(0, i, k)), self.rng(2, i, k)
+        cotangents, rng = _cotangents(centre, self.rng(8, i, k)), self.rng(2, i, k)
         claim = self.claim(i, answer, cotangents)
         return Trial(
             moved,

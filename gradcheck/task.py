@@ -98,7 +98,7 @@ class Task:
             why = "f is not finite at the inputs: no derivative to compare with"
             return replace(self.blank(Verdict.INCONCLUSIVE, why), evaluations=self.f.calls)
         nested = is_many(self.inputs) and centre.size >= NESTED
-        cotangents = _cotangents(centre, cotangent, self.rng(0), nested=nested)
+        cotangents = _cotangents(centre, cotangent, self.rng(6), nested=nested)
         self.output = centre.dtype
         seen = conduct_of.examine(
             self.vjp,
@@ -517,6 +517,7 @@ class Task:
             parts=parts,
             evaluations=self.f.calls,
             zero_everywhere=all(p.zero_everywhere for p in parts),
+            kinks=next((p.kinks for p in parts if p.kinks), ""),
         )
 
     def blank(
@@ -531,7 +532,10 @@ class Task:
         )
 
     def rng(self, *stream: int) -> np.random.Generator:
-        """A generator of its own for every purpose, so that one probe more or less moves no other."""
+        """A generator of its own for every purpose, so that one probe more or less moves no other.
+
+        None for stream 0: [seed, 0] is seed to NumPy, with which the caller may have drawn the very inputs.
+        """
         return np.random.default_rng([self.seed, *stream])
 
 

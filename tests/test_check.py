@@ -623,3 +623,17 @@ def test_the_callers_error_state_changes_nothing(state):
     with np.errstate(all=state):
         check = check_vjp(jagged, lambda c, u: c * (1 - np.tanh(u) ** 2), (point,), aim=1e-11, budget=300)
     assert check.verdict == "inconclusive"
+
+
+def test_no_cotangent_is_the_callers_own_draw():
+    # numpy takes [0, 0] for 0: the cotangent was x itself, along which a normalised function does not change
+    for seed in range(3):
+        x = np.random.default_rng(seed).standard_normal((4, 16))
+        seen = []
+
+        def vjp(c, x, seen=seen):
+            seen.append(c.copy())
+            return 3 * x**2 * c
+
+        check_vjp(lambda x: x**3, vjp, (x,), seed=seed)
+        assert all(abs(np.corrcoef(c.ravel(), x.ravel())[0, 1]) < 0.9 for c in seen if c.any())
