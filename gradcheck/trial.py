@@ -226,8 +226,9 @@ class Trial:
         """Whether a complex step is asked for, or could make a pass of what samples leave undecided."""
         if self.method == "complex_step":
             return True
+        decided = self.differing or any(c.excess > BLATANT for c in comparisons)
         short = comparisons[0].resolution > (self.aim or self.wanted())
-        return self.method == "auto" and short and left > complex_step.MOVES and not self.differing
+        return self.method == "auto" and short and left > complex_step.MOVES and not decided
 
     def by_complex_step(
         self,

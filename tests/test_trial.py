@@ -252,3 +252,20 @@ def test_a_further_direction_starts_nearer_only_where_digits_are_spared(offset, 
     trial = trial_of(lambda x: offset + np.sin(x), lambda c: c * np.cos(X), X, method="spectral")
     trial.probe(60)
     assert (trial.start() < trial.step) == nearer
+
+
+# The complex step
+
+
+@pytest.mark.parametrize(("by", "asked"), [(2.0, False), (1.0, True)])
+def test_no_complex_step_is_taken_where_samples_have_settled_it(by, asked):
+    """It holds a complex output for each of its moves: the largest arrays of a check, for nothing."""
+    kinds = []
+
+    def f(x):
+        kinds.append(x.dtype.kind)
+        return np.sin(x)
+
+    trial = trial_of(f, lambda c: by * c * np.cos(X), X, aim=1e-15)  # more than samples can see
+    trial.probe(120)
+    assert ("c" in kinds) == asked

@@ -35,7 +35,8 @@ FAULTS = ("right", "transposed kernel gradient")
 
 @dataclass(frozen=True)
 class Time:
-    """What one check of one layer took: median seconds, calls of f and of its backward pass, peak memory in MiB."""
+    """What one check of one layer took: median seconds of processor time, which on one thread are those of the clock
+    where nothing else runs; calls of f and of its backward pass, peak memory in MiB."""
 
     checker: str
     size: str
@@ -151,9 +152,9 @@ def measured(checker: str, size: str, fault: str) -> Time:
     memory, forward, backward = peak() - before, layer.forward, layer.backward
     seconds: list[float] = []
     while len(seconds) < SIZES[size][-1] and sum(seconds) < ENOUGH:
-        start = time.perf_counter()
+        start = time.process_time()
         check()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return Time(checker, size, fault, verdict, statistics.median(seconds), forward, backward, memory)
 
 
