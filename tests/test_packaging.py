@@ -180,3 +180,29 @@ def test_the_licence_is_the_one_that_is_named():
     text = (Path(ROOT) / place).read_text(encoding="utf-8")
     assert "Redistribution and use in source and binary forms" in text
     assert "Neither the name" in text
+
+
+def test_an_sdist_holds_the_tests_with_all_that_they_need():
+    """Of its own accord setuptools takes test_*.py alone: not the mutants and helpers, nor what they compile."""
+    asked = [line.split() for line in (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()]
+    grafted = {each[1] for each in asked if each[0] == "graft"}
+    single = {name for each in asked if each[0] == "include" for name in each[1:]}
+    assert {"tests", "benchmarks"} <= grafted
+    assert {"conftest.py", "CHANGELOG.md", ".ci/run"} <= single
+    assert all((ROOT / name).exists() for name in grafted | single)
+
+
+def test_what_is_built_is_tried_where_nothing_else_is_installed():
+    said = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for needed in (
+        "python3 -m build",
+        "pip install dist/*.whl",
+        "gradcheck certify --operation",
+        "tar -xzf dist/",
+    ):
+        assert needed in said
+    copied = said[said.index("cp -R ") : said.index('.ci "$scratch/source"')]
+    assert all(
+        each in copied
+        for each in (*OURS, "conftest.py", "MANIFEST.in", "CHANGELOG.md", "README.md", "LICENSE")
+    )
