@@ -14,7 +14,7 @@ from gradcheck import kinks, masked
 from gradcheck.answer import same_bits
 from gradcheck.arguments import Counted, real_array
 from gradcheck.autopsy import Autopsy
-from gradcheck.chance import random_by, refused
+from gradcheck.chance import AGAIN, random_by, refused
 from gradcheck.directions import gaussian
 from gradcheck.elsewhere import asked, astray
 from gradcheck.estimate import Array
@@ -162,6 +162,11 @@ class Task:
             stack = np.stack([np.asarray(a[i], dtype=np.float64) for a in answers])
             claims.append(Claim(stack, _spread_rounding(stack, rounding, sizes)))
         return claims
+
+    @property
+    def granted(self) -> int:
+        """Calls of an input, of which f takes one before all others and some after them, to the same inputs."""
+        return self.budget - 1 - AGAIN
 
     def interest(self, centre: Array) -> float:
         """Error of interest, of the coarsest of the dtypes."""
@@ -343,9 +348,9 @@ class Task:
         trial.run(directions or self.directions, self.budget)
         again: list[masked.Look] = []
         if self.sees_outputs() and decide(trial.rounds, wanted)[0] is Verdict.INCONCLUSIVE:
-            again = self.looks(trial, i, self.budget, ground)
-            if not again and trial.lost and self.budget - trial.evaluations > LEAST:
-                trial.run(1, self.budget - trial.evaluations + RESERVE)
+            again = self.looks(trial, i, self.granted, ground)
+            if not again and trial.lost and self.granted - trial.evaluations > LEAST:
+                trial.run(1, self.granted - trial.evaluations + RESERVE)
         verdict, reason = decide(trial.rounds, wanted)
         flat = [c for comparisons in trial.rounds for c in comparisons]
         resolution = resolution_of(trial.rounds)
@@ -484,7 +489,7 @@ class Task:
             suspects=tuple(self.suspects(self.names[i], cotangent) if self.suspects else ()),
             rounding=trial.claim.rounding[channel],
         )
-        left = self.budget - (trial.evaluations - trial.aside) - 1
+        left = self.granted - (trial.evaluations - trial.aside)
         report = Autopsy(trial, context, channel, left, self.locate or 0).report(failed)
         return replace(report, evaluations=trial.evaluations)
 
