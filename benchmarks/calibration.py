@@ -4,13 +4,17 @@
 
 draws random functions (benchmarks.functions), asks every differentiator for the derivative and for what it
 says of its own error, and compares with the exact derivative. A bound that does not hold is a violation, and
-is listed with the call that draws the function again.
+is listed with the call that draws the function again. With `--keep FILE` the same command goes on where it was cut
+short, on any number of processes. What is not asked is said: the differentiators and dtypes that are not here, and
+how many functions were drawn again, and why.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -28,6 +32,7 @@ from rich.table import Table
 
 from benchmarks.differentiators import DIFFERENTIATORS, Answer, Counted
 from benchmarks.functions import FAMILIES, REACH, Problem, draw
+from benchmarks.keeping import Kept
 
 #: Problems that a worker draws at a time.
 CHUNK = 200
@@ -41,7 +46,10 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one differentiator said of one problem; `error` is what it raised, if it did."""
+    """What one differentiator said of one problem.
+
+    `error` is what it raised, if it did; `redrawn` why functions drawn before this one were not asked.
+    """
 
     probe: str
     dtype: str
@@ -53,6 +61,7 @@ class Outcome:
     bound: float
     evaluations: int
     error: str = ""
+    redrawn: tuple[str, ...] = ()
 
     @property
     def miss(self) -> float:
@@ -121,6 +130,7 @@ def examine(problem: Problem, probe: str) -> Outcome:
         bound=answer.bound,
         evaluations=f.points,
         error=error,
+        redrawn=problem.redrawn,
     )
 
 
@@ -137,21 +147,38 @@ def study(
     probes: Sequence[str] = ("spectral",),
     families: Sequence[str] = (),
     jobs: int = 1,
+    kept: Kept | None = None,
 ) -> Iterator[list[Outcome]]:
     """Outcomes of `count` problems a dtype, a list a chunk, in the same order with any number of jobs.
 
-    The problem of a seed depends on the seed, its family and the dtype alone.
+    The problem of a seed depends on the seed, its family and the dtype alone. What is kept is not asked again.
     """
     chosen = list(families) or list(FAMILIES)
     starts = range(seed, seed + count, CHUNK)
     parts = [(range(s, min(s + CHUNK, seed + count)), dtype) for dtype in dtypes for s in starts]
-    arguments = ([p[0] for p in parts], [p[1] for p in parts], [probes] * len(parts), [chosen] * len(parts))
-    if jobs == 1:
-        yield from map(chunk, *arguments)
-        return
+    known = {part: found for part in parts if kept and (found := kept.get(_name(part))) is not None}
+    new = [part for part in parts if part not in known]
+    arguments = ([p[0] for p in new], [p[1] for p in new], [probes] * len(new), [chosen] * len(new))
     # started anew: a fork of a process with threads, as jax and torch have, may wait for ever for a lock of theirs
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        yield from pool.map(chunk, *arguments)
+    pool = ProcessPoolExecutor(jobs, get_context("spawn")) if jobs > 1 and new else None
+    try:
+        fresh = iter(pool.map(chunk, *arguments) if pool else map(chunk, *arguments))
+        for part in parts:
+            if part in known:
+                yield [Outcome(**row | {"redrawn": tuple(row["redrawn"])}) for row in known[part]]
+                continue
+            outcomes = next(fresh)
+            if kept:
+                kept.put(_name(part), [asdict(outcome) for outcome in outcomes])
+            yield outcomes
+    finally:
+        if pool:
+            pool.shutdown(cancel_futures=True)
+
+
+def _name(part: tuple[range, str]) -> str:
+    seeds, dtype = part
+    return f"{dtype}/{seeds.start}-{seeds.stop}"
 
 
 def summarise(outcomes: Iterable[Outcome], total: bool = False) -> list[Row]:
@@ -228,6 +255,38 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
+def unasked(outcomes: Iterable[Outcome]) -> list[str]:
+    """For each dtype how many functions were drawn and not asked, by reason."""
+    once = {(o.dtype, o.family, o.seed): o.redrawn for o in outcomes}
+    lines = []
+    for dtype in dict.fromkeys(key[0] for key in once):
+        drawn = [redrawn for key, redrawn in once.items() if key[0] == dtype]
+        reasons = Counter(reason for redrawn in drawn for reason in redrawn)
+        told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "none"
+        lines.append(f"{dtype}: {len(drawn)} functions asked, {reasons.total()} drawn and not asked: {told}")
+    return lines
+
+
+def absent() -> list[str]:
+    """What the study cannot ask on this machine."""
+    lines = [
+        f"left out: {d.name}, which needs {d.needs} (pip install 'gradcheck[calibration]')"
+        for d in DIFFERENTIATORS.values()
+        if not d.installed
+    ]
+    if importlib.util.find_spec("ml_dtypes") is None:
+        lines.append("left out: bfloat16, which needs ml_dtypes (pip install 'gradcheck[calibration]')")
+    if np.finfo(np.longdouble).eps == np.finfo(np.float64).eps:
+        lines.append("left out: longdouble, which is float64 on this machine")
+    return lines
+
+
+def here() -> list[str]:
+    """Dtypes that are on this machine."""
+    gone = " ".join(absent())
+    return [name for name in REACH if f"left out: {name}," not in gone]
+
+
 def _share(coverage: float) -> str:
     """Per cent, never rounded up to 100."""
     return "100 %" if coverage == 1 else f"{np.floor(coverage * 1e5) / 1e3:.3f} %"
@@ -268,9 +327,7 @@ def _plain(value: Any) -> Any:
 @click.command(context_settings={"show_default": True})
 @click.option("--count", default=1000, help="Problems of each dtype.")
 @click.option("--seed", default=0, help="The first seed; the following ones are used in turn.")
-@click.option(
-    "--dtype", "dtypes", multiple=True, default=["float64", "float32"], type=click.Choice(list(REACH))
-)
+@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(list(REACH)), help="All that are here.")
 @click.option(
     "--probe", "probes", multiple=True, type=click.Choice(list(DIFFERENTIATORS)), help="All installed."
 )
@@ -278,6 +335,11 @@ def _plain(value: Any) -> Any:
 @click.option("--jobs", default=2, help="Processes.")
 @click.option(
     "--json", "file", type=click.Path(path_type=Path), help="Write the report to this file as well."
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep what is done in this file, and go on from it.",
 )
 @click.option("--totals", is_flag=True, help="Print no table by family.")
 def main(
@@ -288,17 +350,29 @@ def main(
     families: Sequence[str],
     jobs: int,
     file: Path | None,
+    keep: Path | None,
     totals: bool,
 ) -> None:
     """Measure coverage, tightness and cost of numeric derivatives on random functions.
 
-    Exit status 1 if one of gradcheck's own bounds does not hold, or a probe of its own raises.
+    Exit status 1 if one of gradcheck's own bounds does not hold, or a probe of its own raises; 3 if cut short.
     """
     console = Console() if Console().is_terminal else Console(width=WIDTH)
     asked = list(probes) or [name for name, d in DIFFERENTIATORS.items() if d.installed]
-    chunks = study(count, seed, dtypes, asked, families, jobs)
+    dtypes = list(dtypes) or here()
+    settings = {"seed": seed, "probes": asked, "families": list(families), "chunk": CHUNK}
+    try:
+        kept = Kept(keep, settings) if keep else None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    chunks = study(count, seed, dtypes, asked, families, jobs, kept)
     size = len(dtypes) * -(-count // CHUNK)
-    outcomes = [o for part in track(chunks, "calibrating", size, console=Console(stderr=True)) for o in part]
+    outcomes, complete = _gathered(track(chunks, "calibrating", size, console=Console(stderr=True)))
+    if not complete:
+        left = (
+            f"kept in {keep}: the same command goes on" if keep else "kept nowhere: name a file with --keep"
+        )
+        console.print(f"cut short after {len(outcomes)} answers, {left}", markup=False, soft_wrap=True)
     rows, summary = summarise(outcomes), summarise(outcomes, total=True)
     if not totals:
         console.print(table(rows, f"Calibration by family, seeds {seed}..{seed + count - 1}"))
@@ -306,11 +380,24 @@ def main(
     own = complaints(o for o in outcomes if DIFFERENTIATORS[o.probe].own)
     for line in own[:LISTED]:
         console.print(line, markup=False, soft_wrap=True)
+    for line in unasked(outcomes) + absent():
+        console.print(line, markup=False, soft_wrap=True)
     if file is not None:
         file.write_text(
             as_json(rows, summary, outcomes, {"count": count, "seed": seed, "dtypes": list(dtypes)}) + "\n"
         )
-    raise SystemExit(bool(own))
+    raise SystemExit(bool(own) if complete else 3)
+
+
+def _gathered(chunks: Iterable[list[Outcome]]) -> tuple[list[Outcome], bool]:
+    """All answers, and whether nobody ended the study before."""
+    outcomes: list[Outcome] = []
+    try:
+        for part in chunks:
+            outcomes += part
+    except KeyboardInterrupt:
+        return outcomes, False
+    return outcomes, True
 
 
 if __name__ == "__main__":

@@ -85,6 +85,64 @@ def checked(f: Counted, x: Any) -> Answer:
     return _answer(estimate.value / step, estimate.bound / abs(step)) if step else Answer(np.nan, np.inf)
 
 
+def _line(f: Function, x: Any) -> Any:
+    """The line through x along its own size, as the probes take it."""
+    from gradcheck.probes.field import FieldLine
+
+    point = np.asarray(x).reshape(1)
+    return FieldLine(f, point, np.full(1, abs(float(x)) or 1.0))
+
+
+def _along(line: Any, answers: Any) -> Answer:
+    """What a probe of such a line says of the derivative in x itself."""
+    ((estimate, exponent),) = answers
+    step = float(line.steps.taken(exponent)[0])
+    return _answer(estimate.value / step, estimate.bound / abs(step)) if step else Answer(np.nan, np.inf)
+
+
+def complex_step(f: Function, x: Any) -> Answer:
+    """One evaluation at a complex point, cross-checked once by real ones, as a check asks for it."""
+    from gradcheck.probes import complex_step as probe
+
+    line = _line(f, x)
+    found = probe.probe(line)
+    if not found.applies:
+        return Answer(np.nan, np.inf)
+    (estimate,), step = found.estimates, float(probe.taken(line)[0])
+    return _answer(estimate.value / step, estimate.bound / abs(step)) if step else Answer(np.nan, np.inf)
+
+
+def differences(f: Function, x: Any) -> Answer:
+    """Our central differences, extrapolated."""
+    from gradcheck.probes import differences as probe
+
+    line = _line(f, x)
+    return _along(line, probe.probe(line))
+
+
+def forward_differences(f: Function, x: Any) -> Answer:
+    """Our forward differences, extrapolated."""
+    from gradcheck.probes import differences as probe
+
+    line = _line(f, x)
+    return _along(line, probe.probe(line, kind="forward"))
+
+
+def one_sided(f: Function, x: Any) -> Answer:
+    """The derivative from the right, as it is taken beside kinks."""
+    from gradcheck.probes.sides import Sides
+
+    line = _line(f, x)
+    sides = Sides(f, line.point, line.direction, line.start())
+    sides.search(120)
+    known = [(sides.known(e, 1), float(sides.steps.taken(e)[0])) for e in sides.exponents]
+    bounds = [float(side.bound[0]) / abs(step) if step else np.inf for side, step in known]
+    if not np.isfinite(bounds).any():
+        return Answer(np.nan, np.inf)
+    side, step = known[int(np.argmin(bounds))]
+    return _answer(side.value[0] / step, min(bounds))
+
+
 def scipy(f: Function, x: Any) -> Answer:
     """scipy.differentiate.derivative at its defaults, with its error estimate, even where it gave up."""
     with np.errstate(all="ignore"):
@@ -133,6 +191,10 @@ DIFFERENTIATORS = {
     for d in (
         Differentiator("spectral", spectral, "bound", own=True),
         Differentiator("spectral, in a check", checked, "bound", own=True),
+        Differentiator("complex step", complex_step, "bound", own=True),
+        Differentiator("differences", differences, "bound", own=True),
+        Differentiator("differences, forward", forward_differences, "bound", own=True),
+        Differentiator("one-sided", one_sided, "bound", own=True),
         Differentiator("scipy.differentiate", scipy, "error estimate"),
         Differentiator("numdifftools", numdifftools, "error estimate", needs="numdifftools"),
         Differentiator("central, torch", torch_default, "tolerance"),

@@ -8,7 +8,7 @@ way of being difficult; `FAMILIES` lists them. Nothing here knows the probes tha
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class Problem:
         What `seed` was drawn with.
     seed : int
         `draw(seed, family, dtype)` draws this problem again.
+    redrawn : tuple of str
+        Why each of those was not asked that the same generator drew before.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Problem:
     family: str
     dtype: str
     seed: int
+    redrawn: tuple[str, ...] = ()
 
 
 def draw(seed: int, family: str | None = None, dtype: str = "float64") -> Problem:
@@ -88,12 +91,24 @@ def draw(seed: int, family: str | None = None, dtype: str = "float64") -> Proble
     chosen = _family(family) if family is not None else list(FAMILIES.values())[seed % len(FAMILIES)]
     kind = dtype_of(dtype)
     rng = np.random.default_rng([seed, zlib.crc32(f"{chosen.name}/{dtype}".encode())])
+    redrawn: list[str] = []
     for _ in range(1000):
         try:
-            return _attempt(rng, chosen, kind, seed)
-        except (ValueError, ZeroDivisionError, OverflowError):
-            continue  # outside its domain, not finite or not resolved
+            return replace(_attempt(rng, chosen, kind, seed), redrawn=tuple(redrawn))
+        except (ValueError, ZeroDivisionError, OverflowError) as error:
+            redrawn.append(_why(error))
     raise RuntimeError(f"draw: family {chosen.name!r} gave no problem in {dtype} in 1000 tries (seed {seed})")
+
+
+def _why(error: Exception) -> str:
+    """Why a problem is not asked, in a few words."""
+    said = str(error)
+    for words in ("not resolved: a needle", "not resolved", "overflows"):
+        if words in said:
+            return {"overflows": "overflows"}.get(
+                words, f"{words} by the dtype" if words == "not resolved" else words
+            )
+    return "outside of its domain"
 
 
 _family = family  # the parameter of `draw` has the same name

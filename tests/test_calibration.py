@@ -13,7 +13,7 @@ from mpmath import mp
 from rich.console import Console
 
 from benchmarks import calibration, expressions
-from benchmarks.calibration import complaints, examine, main, study, summarise, table
+from benchmarks.calibration import chunk, complaints, examine, main, study, summarise, table
 from benchmarks.differentiators import DIFFERENTIATORS, Answer, Differentiator, jax_default, torch_default
 from benchmarks.expressions import (
     IN_NUMPY,
@@ -39,6 +39,7 @@ from benchmarks.expressions import (
 )
 from benchmarks.families import FAMILIES, family
 from benchmarks.functions import REACH, draw, dtype_of, epsilon
+from benchmarks.keeping import Kept
 
 try:
     import ml_dtypes  # noqa: F401
@@ -419,3 +420,85 @@ def test_bounds_of_the_spectral_probe_hold(dtype):
 def test_bounds_a_hundredth_as_large_would_not_hold():
     outcomes = outcomes_of("spectral", count=12 * len(FAMILIES))
     assert complaints(replace(o, bound=o.bound / 100) for o in outcomes)
+
+
+# ---- in several sittings
+
+
+SETTINGS = {"seed": 0, "probes": ["central, torch"], "families": [], "chunk": calibration.CHUNK}
+
+
+def test_what_is_kept_is_not_asked_again(tmp_path, monkeypatch):
+    probe, path = "central, torch", tmp_path / "study.db"
+    once = outcomes_of(probe, count=250)
+    kept = Kept(path, SETTINGS)
+    chunks = study(250, probes=[probe], kept=kept)
+    next(chunks)
+    chunks.close()
+    kept.close()
+    asked = []
+    monkeypatch.setattr(calibration, "chunk", lambda seeds, *rest: asked.append(seeds) or chunk(seeds, *rest))
+    kept = Kept(path, SETTINGS)
+    again = outcomes_of(probe, count=250, kept=kept)
+    assert list(map(repr, again)) == list(map(repr, once))
+    assert asked == [range(200, 250)]
+    assert outcomes_of(probe, count=250, kept=kept, jobs=2)[-1].seed == 249  # nothing is left to be asked
+    kept.close()
+
+
+def test_a_file_of_another_study_is_refused(tmp_path):
+    Kept(tmp_path / "study.db", SETTINGS).close()
+    with pytest.raises(
+        ValueError, match=r"the file holds another study\n  seed = 0, now 7\n  go on with the same"
+    ):
+        Kept(tmp_path / "study.db", SETTINGS | {"seed": 7})
+    (tmp_path / "note.txt").write_text("no database" * 100)
+    found = CliRunner().invoke(main, ["--count", "1", "--keep", str(tmp_path / "note.txt")])
+    assert found.exit_code == 2
+    assert "the file is none that a study was kept in" in found.output
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_a_study_that_is_cut_short_says_so_and_goes_on(tmp_path, monkeypatch):
+    call = [
+        *("--count", "450", "--jobs", "1", "--dtype", "float64", "--probe", "honest", "--totals"),
+        *("--keep", str(tmp_path / "study.db")),
+    ]
+    asked = []
+
+    def twice(seeds, *rest):
+        asked.append(seeds)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return chunk(seeds, *rest)
+
+    monkeypatch.setattr(calibration, "chunk", twice)
+    first, second = CliRunner().invoke(main, call), CliRunner().invoke(main, call)
+    assert (first.exit_code, second.exit_code) == (3, 0), first.output + second.output
+    assert "cut short after 400 answers, kept in" in first.output
+    assert "cut short" not in second.output
+    assert asked[3:] == [range(400, 450)]
+
+
+def test_what_is_not_asked_is_said(monkeypatch):
+    outcomes = outcomes_of(
+        "central, torch", count=60, dtypes=("bfloat16",) if "bfloat16" in DTYPES else ("float16",)
+    )
+    (line,) = calibration.unasked(outcomes)
+    count = sum(len(draw(seed, dtype=outcomes[0].dtype).redrawn) for seed in range(60))
+    assert count > 0
+    assert f"60 functions asked, {count} drawn and not asked: " in line
+    assert "not resolved by the dtype" in line
+    monkeypatch.setattr(calibration.importlib.util, "find_spec", lambda name: None)
+    told = calibration.absent()
+    assert "left out: numdifftools, which needs numdifftools (pip install 'gradcheck[calibration]')" in told
+    assert any(line.startswith("left out: bfloat16, which needs ml_dtypes") for line in told)
+    assert "bfloat16" not in calibration.here()
+
+
+@pytest.mark.parametrize("probe", ["complex step", "differences", "one-sided"])
+def test_the_other_probes_hold_what_they_say_but_for_few(probe):
+    outcomes = outcomes_of(probe, count=5 * len(FAMILIES))
+    assert sum(not o.holds for o in outcomes) <= len(outcomes) // 50
+    assert sum(o.useful for o in outcomes) > len(outcomes) // 2
+    assert not [o for o in outcomes if o.error]
