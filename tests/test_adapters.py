@@ -141,3 +141,7 @@ def test_a_missing_library_is_one_line_with_the_extra_that_brings_it(library, mo
     with pytest.raises(Unavailable) as refusal:
         module_of(library)
     assert str(refusal.value) == f"target: {library} is not installed: pip install 'gradcheck[{library}]'"
+
+
+def test_what_pytest_leaves_out_knows_every_adapter():
+    assert set(ADAPTERS) - {"scipy"} <= set(sys.modules["conftest"].LIBRARIES)
