@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -63,6 +64,17 @@ def test_a_broken_mat_file_is_refused_before_scipy_reads_it(name):
     with pytest.raises(VectorError) as caught:
         FORMATS["mat"].load(data, LIMIT)
     assert str(caught.value).startswith(said)
+
+
+def test_a_bomb_is_never_unpacked_further_than_its_limit():
+    data = mat({})[:128] + element(15, zlib.compress(bytes(2**25)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(VectorError, match="unpacks to more than"):
+            FORMATS["mat"].load(data, LIMIT)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("compressed", [False, True])
