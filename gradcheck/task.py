@@ -70,6 +70,7 @@ class Task:
     locate: int | None = None
     explain: bool = True
     joint: dict[int, Shown] = field(default_factory=dict)
+    before: int = 1
     remarks: tuple[str, ...] = ()
     policy: str = "refuse"
     output: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
@@ -88,7 +89,7 @@ class Task:
 
     def examined(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
         """The same, whatever it leaves behind."""
-        kept, around = [x.copy("K") for x in self.inputs], surroundings()
+        kept, around, before = [x.copy("K") for x in self.inputs], surroundings(), self.f.calls
         centre, calls = calls_of(self.vjp, lambda: self.f(*self.inputs))
         if calls:
             why = f"self-referential: f calls the vjp ({calls} times), so each would be judged by itself"
@@ -118,6 +119,7 @@ class Task:
         chosen = [i for i in range(len(claims)) if self.only is None or i in self.only]
         numeric = [i for i in chosen if not (i in linear_in and self.method == "auto")]
         ground = self.ground(centre, cotangents)
+        self.before = self.f.calls - before
         self.joint = self.jointly([i for i in numeric if claims[i] is not None], claims, ground)
         parts = tuple(
             self.part(i, claims[i], centre, ground, i in linear_in, [f for f in faults if f.input == i])
@@ -165,8 +167,8 @@ class Task:
 
     @property
     def granted(self) -> int:
-        """Calls of an input, of which f takes one before all others and some after them, to the same inputs."""
-        return self.budget - 1 - AGAIN
+        """Calls of an input but for those of all together, before it is probed and after."""
+        return self.budget - self.before - AGAIN
 
     def interest(self, centre: Array) -> float:
         """Error of interest, of the coarsest of the dtypes."""

@@ -134,7 +134,7 @@ class Trial:
     aside: int = 0
 
     def __post_init__(self) -> None:
-        self.step = self.step or NEAR.get(self.coarsest().name, START)
+        self.step = self.step or NEAR.get(self.evaluated().name, START)
 
     def run(self, directions: int, budget: int) -> None:
         """Probe along `directions` directions; one more where a small difference wants a second opinion."""
@@ -161,7 +161,7 @@ class Trial:
     def lost(self) -> bool:
         """Whether nothing was found along the first direction, in few digits: more of the kind would cost as much."""
         first = self.rounds[0][0].estimate if len(self.rounds) == 1 else None
-        return first is not None and math.isinf(first.bound) and float(finfo(self.coarsest()).eps) > FINE
+        return first is not None and math.isinf(first.bound) and float(finfo(self.evaluated()).eps) > FINE
 
     @property
     def differing(self) -> int:
@@ -333,6 +333,10 @@ class Trial:
             return self.aim / 10
         goal = max(GOAL.get(self.coarsest().name, 1e-11), self.accuracy)
         return goal if not self.rounds else self.wanted() / 100
+
+    def evaluated(self) -> np.dtype[np.floating]:
+        """The coarser dtype of input and output."""
+        return max(self.point.dtype, self.centre.dtype, key=lambda d: float(finfo(d).eps))
 
     def coarsest(self) -> np.dtype[np.floating]:
         """The coarsest dtype of input, output and claim."""
