@@ -21,13 +21,22 @@ from gradcheck.certify import certify as certify_target
 from gradcheck.environment import package_version
 from gradcheck.importing import TargetError
 from gradcheck.operation import UnknownOperation, operation, operations
-from gradcheck.options import asked_for, dask_executor, isolates, isolation_options, named, run_options
+from gradcheck.options import (
+    asked_for,
+    dask_executor,
+    isolates,
+    isolation_options,
+    named,
+    run_options,
+    variant_options,
+)
 from gradcheck.protocol import document
 from gradcheck.replay import replay
 from gradcheck.report import github, terminal
 from gradcheck.report.destinations import MAKERS, Destination, DestinationError, destinations, write_all
 from gradcheck.schemas import certificate_schema, vector_schema
 from gradcheck.strategies import keep_nothing
+from gradcheck.variant import joined
 from gradcheck.vectors import FORMATS, export, judge_answers
 from gradcheck.vectors.export import EXAMPLES as VECTORS
 
@@ -81,6 +90,7 @@ def _report_options(function: Callable[..., None]) -> Callable[..., None]:
               help="2 judges the Hessian products too that the target offers.  [default: 1]")  # fmt: skip
 @click.option("--require", multiple=True, metavar="NAME",
               help="Fail where the target lacks this operation, or input (dense.W); repeatable.")  # fmt: skip
+@variant_options
 @run_options
 @_report_options
 def certify(
@@ -91,6 +101,10 @@ def certify(
     seed: int | None,
     order: int | None,
     require: tuple[str, ...],
+    device: str | None,
+    dtype: str | None,
+    tf32: bool | None,
+    deterministic: bool | None,
     isolate: bool | None,
     timeout: float | None,
     memory: int | None,
@@ -107,6 +121,9 @@ def certify(
     keep_nothing()
     with _said(), _progress() as report:
         target = named(target, command)
+        settings = {"device": device, "dtype": dtype, "tf32": tf32, "deterministic": deterministic}
+        if any(value is not None for value in settings.values()):
+            target = joined(target or "reference", settings)
         before = read(resume) if resume is not None else None
         if before is not None and not any(files.values()):
             files["json"] = resume

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.case import INTEGERS
+from gradcheck.coarse import FLOAT64, keeps_exact
 from gradcheck.estimate import Array, Estimate
 from gradcheck.exhibit import Exhibit, too_many
+from gradcheck.number import finfo, is_real
 from gradcheck.verdict import Budget, Check, Verdict, Worst
 
 PROBES = 8
@@ -25,6 +27,9 @@ LEVEL = 21
 APART = 0.25
 """What whole numbers may differ by and still be told apart from each other, with room to spare."""
 
+LAMBDA = 8.0
+"""Of a sum of n roundings in half precision: one of 10,000 terms is beyond with a probability of 3e-10."""
+
 ULPS = 8
 """Roundings granted to an elementary function (exp, tanh) beyond its argument's; vendors' stay below 4."""
 
@@ -37,6 +42,7 @@ def check_forward(
     seed: int,
     exact: bool,
     subject: str,
+    dtype: np.dtype[Any] = FLOAT64,
 ) -> Check:
     """Whether a forward has the value of the naive one: to the bit where `exact`, else within rounding.
 
@@ -53,18 +59,22 @@ def check_forward(
         The operation is a polynomial of the inputs, which are small integers: sums are exact in any order.
     subject : str
         "d" of nothing: the operation's name, for the report.
+    dtype : dtype
+        In which the forward reckons; the naive one has float64.
     """
+    exact = exact and keeps_exact(naive, inputs, dtype)
     wanted = np.asarray(naive(*inputs))
     given = forward(*inputs)
     form = _form(given, wanted)
     if form:
         return _verdict(Verdict.FAIL, subject, exact, inputs, seed, form, resolution=np.inf)
     got = np.asarray(given)
+    got = got.astype(np.float64) if dtype != FLOAT64 else got
     if not exact:
-        bound = rounding_bound(naive, inputs, wanted, seed)
+        bound = rounding_bound(naive, inputs, wanted, seed, dtype)
         return _compared(got, wanted, bound, subject, exact, inputs, seed)
     to_the_bit = _compared(got, wanted, np.zeros(wanted.shape), subject, exact, inputs, seed)
-    if to_the_bit.passed:
+    if to_the_bit.passed or dtype != FLOAT64:
         return to_the_bit
     bound = np.full(wanted.shape, min(transform_bound(naive, inputs, wanted), APART))
     rounded = _compared(got, wanted, bound, subject, False, inputs, seed)
@@ -77,7 +87,7 @@ def _form(given: Any, wanted: Array) -> str:
         got = np.asarray(given)
     except Exception:
         return f"the forward returned a {type(given).__name__}, which is no array"
-    if got.dtype.kind not in "fiu":
+    if got.dtype.kind not in "fiu" and not is_real(got.dtype):
         return f"the forward returned {_kind(given, got)}, wanted real floating numbers"
     if got.shape != wanted.shape:
         return f"the forward has shape {got.shape}, wanted {wanted.shape}"
@@ -88,7 +98,13 @@ def _kind(given: Any, got: Array) -> str:
     return "None" if given is None else f"dtype {got.dtype}"
 
 
-def rounding_bound(naive: Callable[..., Any], inputs: Sequence[Array], value: Array, seed: int) -> Array:
+def rounding_bound(
+    naive: Callable[..., Any],
+    inputs: Sequence[Array],
+    value: Array,
+    seed: int,
+    dtype: np.dtype[Any] = FLOAT64,
+) -> Array:
     """How far two correct forwards may lie apart, element by element.
 
     With n terms p_i in a sum, any order of summation errs by at most γ_n Σ|p_i|, γ_n = n u / (1 − n u), and
@@ -105,14 +121,16 @@ def rounding_bound(naive: Callable[..., Any], inputs: Sequence[Array], value: Ar
         naive(*inputs).
     seed : int
     """
-    unit = np.finfo(np.float64).eps / 2
+    unit = float(finfo(dtype).eps) / 2
     terms = sum(x.size for x in inputs) + ULPS
-    gamma = terms * unit / (1 - terms * unit)
+    # in half precision γ_n soon says nothing; roundings that are independent add up to λ √n u but with a probability of
+    # 2 n exp(−λ²/2) at most (Higham and Mary, 2019)
+    gamma = LAMBDA * np.sqrt(terms) * unit if terms * unit > 0.1 else terms * unit / (1 - terms * unit)
     moved = [_moved(naive, inputs, value, rng) for rng in np.random.default_rng(seed).spawn(PROBES)]
     with np.errstate(over="ignore"):
         sensitivity = np.sqrt(np.pi / 2) * np.mean(np.abs(moved), axis=0)
         bound = 2 * gamma * (np.sqrt(terms) * sensitivity + np.abs(value))
-    return np.asarray(bound + terms * np.finfo(np.float64).tiny)
+    return np.asarray(bound + terms * float(finfo(dtype).tiny))
 
 
 def transform_bound(naive: Callable[..., Any], inputs: Sequence[Array], value: Array) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 from gradcheck.built_in import Unavailable, module_of
 from gradcheck.hosting import Host
 from gradcheck.operation import nearest
+from gradcheck.variant import split
 
 
 class TargetError(Exception):
@@ -35,8 +36,9 @@ def imported(target: str, host: Host | None = None) -> Any:
     TargetError
         When there is none, or it raises or exits when it is imported.
     """
+    bare, settings = split(target)
     try:
-        place, path = _split(module_of(target))
+        place, path = _split(module_of(bare))
     except Unavailable as error:
         raise TargetError(str(error)) from error
     with (host := host or Host()).stay():
@@ -50,7 +52,23 @@ def imported(target: str, host: Host | None = None) -> Any:
                 "  wanted module:object or file.py:object"
             )
         thing = getattr(thing, part)
+    _configure(thing, target, {name: each for name, each in settings.items() if name != "dtype"})
     return thing
+
+
+def _configure(thing: Any, target: str, settings: dict[str, str]) -> None:
+    """Hand a target its settings; without any it goes back to its own."""
+    configure = getattr(thing, "configure", None) if isinstance(thing, ModuleType) else None
+    if configure is None and settings:
+        raise TargetError(
+            f"target: {target} takes no settings\n  settings = {', '.join(settings)}\n"
+            "  wanted a module with configure(**settings), as the adapter of torch has it"
+        )
+    try:
+        if configure is not None:
+            configure(**settings)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TargetError(f"target: {target} cannot be had\n  {error}") from error
 
 
 def _split(target: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from gradcheck.blame import blamed, told
 from gradcheck.case import Case
 from gradcheck.certificate import gravest
 from gradcheck.check import check_vjp
+from gradcheck.coarse import FLOAT64, in_float64
 from gradcheck.curvature import Curvature, Incomplete
 from gradcheck.estimate import Array
 from gradcheck.forward import check_forward
@@ -115,8 +116,11 @@ def _trial(
 ) -> _Trial:
     offer = fitting(offer, operation, values, case.arguments())
     theirs = translated(offer, operation, tuple(case.shapes))
+    known = restated(operation, offer)
+    if values[0].dtype != FLOAT64:
+        known = replace(known, forward=in_float64(known.forward))
     return _Trial(
-        restated(operation, offer),
+        known,
         guarded(theirs.forward, "the forward", host),
         guarded(theirs.vjp, "the vjp", host),
         case,
@@ -169,9 +173,10 @@ class _Trial:
         options = self.case.arguments()
         try:
             return check_forward(
-                partial(self.forward, **options),
+                self.in_its_dtype(partial(self.forward, **options)),
                 partial(self.operation.forward, **options),
-                self.values,
+                [np.asarray(x, np.float64) for x in self.values],
+                dtype=self.dtype,
                 seed=self.seed,
                 exact=bool(self.linear),
                 subject=self.operation.name,
@@ -180,6 +185,15 @@ class _Trial:
             return None
         except TargetRaised as error:
             return _error(self.operation.name, str(error))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the values."""
+        return self.values[0].dtype
+
+    def in_its_dtype(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """A forward that is handed the values in the dtype of the case."""
+        return lambda *inputs: forward(*(x.astype(self.dtype) for x in inputs))
 
     def found(
         self,
@@ -352,7 +366,7 @@ class _Trial:
             self.values,
             names,
             tuple(self.operation.row(name) in self.operation.batched for name in names),
-            np.asarray(np.random.default_rng(self.seed).standard_normal(output.shape)),
+            np.asarray(np.random.default_rng(self.seed).standard_normal(output.shape)).astype(output.dtype),
         )
 
     def subject(self, name: str) -> str:

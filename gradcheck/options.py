@@ -14,6 +14,7 @@ import click
 from gradcheck.certificate import Certificate
 from gradcheck.plan import EXAMPLES
 from gradcheck.program import COMMAND
+from gradcheck.variant import DTYPES
 from gradcheck.warden import TIMEOUT, is_possible
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -43,6 +44,22 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
                 ctx,
             )
         return bytes_
+
+
+def variant_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of what a target runs on, and in which numbers: settings in brackets behind its name."""
+    for option in (
+        click.option(
+            "--deterministic/--no-deterministic", default=None, help="Torch's deterministic algorithms."
+        ),
+        click.option(
+            "--tf32/--no-tf32", default=None, help="Let torch take TF32 for float32.  [default: no]"
+        ),
+        click.option("--dtype", type=click.Choice(DTYPES), help="Of the cases.  [default: float64]"),
+        click.option("--device", metavar="DEVICE", help="Where torch runs, as cuda or cpu."),
+    ):
+        function = option(function)
+    return function
 
 
 _OPTIONS = (

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.case import Case
+from gradcheck.coarse import cast
 from gradcheck.estimate import Array
 from gradcheck.exhibit import Exhibit
 from gradcheck.implementation import load
@@ -29,6 +30,7 @@ from gradcheck.plain import from_plain, to_plain
 from gradcheck.plan import seed_of, values_of
 from gradcheck.program import ProgramLost, is_command, words_of
 from gradcheck.translation import fitting, restated, translated
+from gradcheck.variant import dtype_of, split
 from gradcheck.verdict import Check, Verdict
 from gradcheck.witness import Witness
 
@@ -134,6 +136,7 @@ class Session:
         self.setting = setting
         self.catalogue = installed() if setting.catalogue is None else setting.catalogue
         self.target = load(setting.target, self.catalogue)
+        self.dtype = dtype_of(setting.target)
 
     def outline(self) -> Outline:
         """What others have to know of the target."""
@@ -207,7 +210,7 @@ class Session:
             known,
             offer if conventions is None else replace(offer, conventions=conventions),
             case,
-            values_of(self.setting.seed, known, case),
+            self.values(known, case),
             seed=seed_of(self.setting.seed, known, case.seed),
             judge=judge or self.setting.judge or CERTIFYING,
             only=only,
@@ -216,10 +219,14 @@ class Session:
             order=self.setting.order,
         )
 
+    def values(self, operation: Operation, case: Case) -> tuple[Array, ...]:
+        """The arguments of a case, in the dtype that the target is judged in."""
+        return cast(values_of(self.setting.seed, operation, case), self.dtype, case.kind)
+
     def _replayed(self, name: str, case: Case, row: str) -> dict[str, Any]:
         """What is said of a row, and the arrays: inputs; cotangent and gradients, or given and wanted output."""
         operation, witness = self.catalogue[name], Witness(CERTIFYING)
-        values = values_of(self.setting.seed, operation, case)
+        values = self.values(operation, case)
         check = self.found(name, case, frozenset({row}), witness).get(row)
         arrays = dict(zip(case.shapes, values, strict=True))
         with suppress(Exception):  # what the target raises is said by the check
@@ -323,7 +330,7 @@ def digest_of(target: Any) -> str | None:
     if is_command(target):
         files = [Path(word) for word in words_of(target) if Path(word).is_file()]
         return hashlib.sha256(b"\0".join(each.read_bytes() for each in files)).hexdigest() if files else None
-    place = str(target).partition(".py:")[0] if isinstance(target, str) else ""
+    place = split(target)[0].partition(".py:")[0] if isinstance(target, str) else ""
     path = Path(place if place.endswith(".py") else f"{place}.py")
     if not path.is_file():
         module = sys.modules.get(place.partition(":")[0].partition(".")[0])

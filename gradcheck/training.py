@@ -38,8 +38,8 @@ def as_they_have_it(
         return [None] * len(inputs)
 
     options = case.arguments()
-    shape = np.shape(operation.forward(*values, **options))
-    cotangent = np.asarray(rng.standard_normal(shape))
+    output = np.asarray(operation.forward(*values, **options))
+    cotangent = np.asarray(rng.standard_normal(output.shape)).astype(values[0].dtype)
     forward = guarded(offer.forward, "the forward", host)
     vjp = translated(replace(offer, forward=forward, vjp=keep), operation, tuple(case.shapes)).vjp
     assert vjp is not None

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from gradcheck.frameworks.torch_arrays import from_numpy
+from gradcheck.frameworks.torch_arrays import from_numpy, to_numpy
 from gradcheck.implementation import implements
 
 __version__ = str(torch.__version__)
@@ -20,20 +20,36 @@ ACTIVATIONS = {
 }
 
 
+PLACE = {"device": "cpu"}
+"""Where tensors go."""
+
+
+def configure(device="cpu", tf32=None, deterministic=None):
+    """Go to another device; switch TF32 in matrix products and convolutions, and torch's deterministic algorithms."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"torch {torch.__version__} finds no CUDA device here: device = {device}, wanted cpu"
+        )
+    PLACE["device"] = torch.device(device)
+    for switch in (torch.backends.cuda.matmul, torch.backends.cudnn):
+        switch.allow_tf32 = tf32 == "on"  # off by default: a certificate of float32 is of float32
+    torch.use_deterministic_algorithms(deterministic == "on")
+
+
 def target(name, **conventions):
     """Turn a function of tensors into a target of this name, with torch's gradient of it."""
 
     def wrap(function):
         def forward(*inputs, **options):
             with torch.no_grad():
-                return function(*map(tensor, inputs), **options).numpy()
+                return array(function(*map(tensor, inputs), **options))
 
         def vjp(cotangent, *inputs, **options):
             leaves = [tensor(x).requires_grad_() for x in inputs]
             output = function(*leaves, **options)
             gradients = torch.autograd.grad(output, leaves, tensor(cotangent))
             # copies: torch hands a cotangent on as the gradient where it is one
-            return tuple(np.array(gradient.numpy()) for gradient in gradients)
+            return tuple(np.array(array(gradient)) for gradient in gradients)
 
         def hvp(cotangent, tangents, *inputs, **options):
             leaves = [tensor(x).requires_grad_() for x in inputs]
@@ -45,7 +61,7 @@ def target(name, **conventions):
                 return tuple(np.zeros_like(x) for x in inputs)
             bending, weights = zip(*bent, strict=True)
             products = torch.autograd.grad(bending, leaves, weights, materialize_grads=True)
-            return tuple(np.array(product.numpy()) for product in products)
+            return tuple(np.array(array(product)) for product in products)
 
         members = {"forward": staticmethod(forward), "vjp": staticmethod(vjp), "hvp": staticmethod(hvp)}
         return implements(name, **conventions)(type(function.__name__, (), members))
@@ -54,15 +70,20 @@ def target(name, **conventions):
 
 
 def tensor(array):
-    """In the array's own memory and strides where torch can have them."""
-    return from_numpy(torch, np.asarray(array))
+    """In the array's own memory and strides where torch can have them, on the CPU."""
+    return from_numpy(torch, np.asarray(array)).to(PLACE["device"])
+
+
+def array(tensor):
+    """Back, from wherever it is."""
+    return to_numpy(torch, tensor)
 
 
 def masked(kernels, connections):
     """Kernels (out, in, height, width) with zeros where maps are not connected; the table is (in, out)."""
     if connections is None:
         return kernels
-    return kernels * torch.as_tensor(np.array(connections, dtype=np.float64).T[:, :, None, None])
+    return kernels * torch.as_tensor(np.array(connections).T[:, :, None, None].copy()).to(kernels)
 
 
 @target("sigmoid")

@@ -69,7 +69,7 @@ def probe(
         Largest whole number to draw; by default as large as the sums allow, at most 1000.
     """
     most = 2.0 ** min(53, *(finfo(x.dtype).nmant + 1 for x in (*inputs, output)))
-    limit = largest or _limit(most, max(x.size for x in (*inputs, output)))
+    limit = largest or largest_exact(most, max(x.size for x in (*inputs, output)))
     missed = (1.0 - (1.0 - 1.0 / (2 * limit + 1)) ** (1 + len(inputs))) ** TRIALS
     left = right = 0
     for trial in range(1, TRIALS + 1):
@@ -123,7 +123,7 @@ def _asked(function: Callable[..., Any], *arguments: Any) -> Any:
         raise _RefusedError(f"raised {type(error).__name__} on whole numbers") from error
 
 
-def _limit(most: float, size: int) -> int:
+def largest_exact(most: float, size: int) -> int:
     """Largest L for which sums of `size` products of three numbers up to L (one up to 3 L) stay below `most`.
 
     At least 1: with random signs even sums of a million such products stay below 2^11.
