@@ -299,3 +299,13 @@ def test_order_is_a_part_of_what_a_run_goes_on_from():
     with pytest.raises(ValueError, match="its order = 2\n  here = 1"):
         certify("reference", resume=half, **run)
     assert row(certify("reference", order=2, resume=half, **run)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_what_frameworks_derive_twice_passes(library):
+    pytest.importorskip(library)
+    found = certify(library, ["dense", "softmax"], inputs=["hvp"], examples=3)
+    assert {(each.operation, each.verdict) for each in found.results} == {
+        ("dense", Verdict.PASS),
+        ("softmax", Verdict.PASS),
+    }
