@@ -60,6 +60,8 @@ class Autopsy:
         granted = self.budget if self.more else min(self.budget, FULL)
         if QUICK * claimed.size <= granted:
             return self.in_full(check, claimed, granted)
+        if self.more:  # to find where it is wrong takes directions, which the trial may have spent in vain
+            self.budget = max(self.budget, PROBES * QUICK)
         known = list(self.trial.measured(self.channel))
         while len(known) < PROBES and self.budget >= QUICK:
             known.append(self.probe(gaussian(claimed.shape, self.trial.rng) * self.trial.size()))

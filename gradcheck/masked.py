@@ -51,10 +51,11 @@ Claimed = Callable[[Array], Claim | None]
 
 @dataclass(frozen=True)
 class Look:
-    """Comparisons along one direction, the dense cotangent's first, and the outputs that they left out, flat."""
+    """Comparisons along one direction, the dense cotangent's first, the outputs that they left out, flat, and where."""
 
     comparisons: list[Comparison]
     masked: Array
+    exponent: int = 0
 
 
 def looks(trial: Trial, claimed: Claimed, directions: int, budget: int) -> list[Look]:
@@ -157,7 +158,7 @@ def _compared(
         for m, r in enumerate(readings)
         if r.resolved
     ]
-    return Look(comparisons, masked)
+    return Look(comparisons, masked, exponent)
 
 
 def _read(

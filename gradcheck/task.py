@@ -24,6 +24,7 @@ from gradcheck.ground import Ground, finely, lifted
 from gradcheck.joint import JointTrial, Shown, agreed, joined, places
 from gradcheck.number import finfo
 from gradcheck.probes import exact
+from gradcheck.quick import SHORTER
 from gradcheck.rounding import counting
 from gradcheck.surroundings import calls_of, disturbed, settled, surroundings
 from gradcheck.trial import LEAST, RESERVE, WANTED, Claim, Trial
@@ -381,7 +382,8 @@ class Task:
         if told.verdict is Verdict.PASS:
             return self.elsewhere(trial, told, i, ground)
         channel = LABELS.index(worst.cotangent)
-        if verdict is Verdict.FAIL and self.explain:  # what only further directions saw is not looked into
+        seen = verdict is Verdict.FAIL or (told.verdict is Verdict.FAIL and _unmasked(trial, again))
+        if seen and self.explain:  # what only masked cotangents saw is not looked into
             told = self.opened(trial, told, i, channel)
         return self.shown(trial, told, channel) if self.exhibit else told
 
@@ -622,6 +624,14 @@ def _spread_rounding(stack: Array, rounding: Array, sizes: Array) -> Array:
     counts = counting(first)
     relative = float(np.median(rounding[counts] / first[counts])) if counts.any() else 0.0
     return np.maximum(rounding * shares, relative * np.abs(stack))
+
+
+def _unmasked(trial: Trial, found: list[masked.Look]) -> bool:
+    """Whether a further direction left nothing out; if so the trial goes on at its length."""
+    whole = [look for look in found if not look.masked.any()]
+    if whole:
+        trial.exponent = whole[-1].exponent + SHORTER[masked.COUNT]
+    return bool(whole)
 
 
 def _relative(claim: Claim) -> float:
