@@ -13,6 +13,7 @@ import faulthandler
 import json
 import os
 import pickle
+import shutil
 import signal
 import socket
 import sys
@@ -22,6 +23,7 @@ from typing import IO, Any
 
 from gradcheck.importing import TargetError, in_words
 from gradcheck.operation import UnknownOperation
+from gradcheck.protocol import SCRATCH
 from gradcheck.session import Session
 
 HUNG_UP = 121
@@ -88,6 +90,8 @@ def _end_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1.0)
+        if SCRATCH in os.environ:  # the parent's to clear, which it no longer can
+            shutil.rmtree(os.environ[SCRATCH], ignore_errors=True)
         os.killpg(os.getpgrp(), signal.SIGKILL)  # with what the target started: the worker leads its group
 
     threading.Thread(target=watch, daemon=True, name="gradcheck-watch").start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -86,7 +87,12 @@ def test_a_program_does_not_outlive_a_run_that_is_killed(tmp_path):
     OPERATIONS["tanh"] = hung
     """
     command = [sys.executable, "-m", "gradcheck", "certify", "--operation", "tanh", "--command"]
-    run = subprocess.Popen([*command, wrong(tmp_path, text).removeprefix("$ ")], stdout=subprocess.DEVNULL)
+    (tmp_path / "scratch").mkdir()
+    run = subprocess.Popen(
+        [*command, wrong(tmp_path, text).removeprefix("$ ")],
+        env={**os.environ, "TMPDIR": str(tmp_path / "scratch")},
+        stdout=subprocess.DEVNULL,
+    )
     try:
         for _ in range(600):
             if (tmp_path / "process").exists() and (tmp_path / "process").read_text():
@@ -97,3 +103,4 @@ def test_a_program_does_not_outlive_a_run_that_is_killed(tmp_path):
         run.kill()
         run.wait()
     assert ended((tmp_path / "process").read_text())
+    assert not list((tmp_path / "scratch").glob("gradcheck-command-*"))
