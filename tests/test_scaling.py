@@ -16,5 +16,5 @@ def test_the_command_measures_cases_and_two_processes():
 
 def test_a_run_takes_no_less_than_its_longest_case():
     costs = [Cost("slow", (60.0, 0.0)), Cost("fast", (0.001,))]
-    assert on_paper(costs, cases=1, dtypes=1, cores=10**9)["minutes"] == 1.0
+    assert on_paper(costs, 1.0, cases=1, dtypes=1, cores=10**9)["seconds"] == 61.0
     assert table(costs).splitlines()[2].startswith("| `slow` | 2 | 30000 | 30000 | 60000 | 100% |")
