@@ -27,7 +27,7 @@ from gradcheck.verdict import BLATANT, Check, Verdict
 POLICIES = ("refuse", "avoid", "one_sided", "subgradient")
 
 #: Directions, and how many of them are Gaussian, of which every other one moves each element by its own size, as the
-#: ends of domains may need; one moves all elements almost alike, where shares that do not add up to 1 show, and one is
+#: ends of domains may need; one moves all elements alike, where shares of ties that do not add up to 1 show, and one is
 #: almost the claim's own, along which what is too large is largest. By what share "almost" is not.
 DIRECTIONS, GAUSSIAN, ALMOST = 7, 5, 0.1
 
@@ -144,7 +144,7 @@ class Judge:
         own = np.abs(self.point.astype(np.float64))
         sizes = np.where(own > 0, own, self.size) if k < GAUSSIAN and k % 2 else self.size
         if k == GAUSSIAN:
-            drawn = 1.0 + ALMOST * drawn
+            drawn = np.ones_like(drawn)
         if k > GAUSSIAN and self.gradient is not None and (length := _rms(self.gradient)) > 0:
             drawn = self.gradient / length + ALMOST * drawn
         sides = Sides(self.function, self.point, drawn * sizes, self.centre, self.accuracy)
@@ -368,7 +368,8 @@ class Judge:
         found, blurred = (gap.joined(rest[some], slack[some]) for some in (sharp, known))
         explained = blurred.distance(self.policy) == 0 < found.distance(self.policy)
         few = 2 * int(known.sum()) < BESIDE
-        lone = lonely(rest[known], slack[known], DISTINCT * blurred.width) / max(int(known.sum()), 1)
+        sharp_by = DISTINCT * max(blurred.width, gap.distance(self.policy)) + gap.sharpness
+        lone = lonely(rest[known], slack[known], sharp_by) / max(int(known.sum()), 1)
         return replace(blurred if blurred.distance(self.policy) else found, lone=lone, open=explained or few)
 
     def fine(self, gap: Gap) -> float:

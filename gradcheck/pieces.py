@@ -15,7 +15,7 @@ from gradcheck.probes.sides import Side, Sides
 #: in their widths; and how blurred, beside the distance of a claim, a derivative may be that is to tell.
 UNSEEN, FAR, SHARP = 0.25, 4.0, 0.25
 
-#: Slack of two derivatives, beside the width of all, up to which it is seen that they are one.
+#: Slack of two derivatives, beside the width of all or the claim's distance, up to which it is seen that they are one.
 DISTINCT = 0.01
 
 #: Points beside that have to share a derivative for it to be one of few: blurred ones agree in pairs by accident.
@@ -81,7 +81,8 @@ class Gap:
         end = int(np.argmin(out))
         alike = np.abs(out - out[end]) <= self.slack + self.slack[end]
         # blurred ones agree with anything
-        distinct = np.maximum(self.slack, self.slack[end]) <= DISTINCT * self.width
+        own = np.maximum(self.slack, self.slack[end]) - self.sharpness
+        distinct = own <= DISTINCT * max(self.width, away)
         ended = end < self.own and (self.spans or self.lone <= UNSEEN)
         return not ended and int((alike & distinct).sum()) < SHARED and away <= FAR * self.width
 

@@ -130,11 +130,12 @@ def verdicts(layer, dtype, seed, forward, vjp, **options):
 def test_a_layer_that_also_runs_in_a_finer_dtype(name, dtype):
     layer = LAYERS[name]
 
-    def forward(*inputs):  # accumulated in float32, rounded to what came in
-        return layer.forward(*[x.astype(np.float32) for x in inputs]).astype(inputs[0].dtype)
+    def forward(*inputs):  # accumulated in float32 at least, rounded to what came in
+        wide = np.float64 if inputs[0].dtype == np.float64 else np.float32
+        return layer.forward(*[x.astype(wide) for x in inputs]).astype(inputs[0].dtype)
 
     right, half = verdicts(
-        layer, dtype, 1, forward, in_dtype(layer.vjp, dtype), finer=np.float32, kinks="subgradient"
+        layer, dtype, 1, forward, in_dtype(layer.vjp, dtype), finer=np.float64, kinks="subgradient"
     )
     assert right.passed, right
     assert right.resolution < {HALF: 0.05, BRAIN: 0.3}[dtype]
