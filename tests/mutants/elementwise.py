@@ -81,7 +81,10 @@ ERROR_MUTANTS = (
             "mean over the batch": (lambda a: a.right / len(a.y), "divided by 4"),
             "mean over the classes": (lambda a: a.right / a.y.shape[1], "divided by 5"),
             "the cotangent left out": lambda a: a.y - a.t,
-            "one pattern (E3)": (lambda a: first(a.right), "in the first entry along axis 0"),
+            "one pattern (E3)": (
+                lambda a: first(a.right),
+                "in the first entry along axis 0|first pattern alone",
+            ),
             "t left out": lambda a: a.dy * a.y,
         },
     ),

@@ -60,8 +60,11 @@ UP_MUTANTS = mutants(
         ),
         "E7: K2 'same' as MATLAB has it": lambda a: matlab(a.dy, a.n),
         "E7: K2 'same' as SciPy has it": lambda a: scipy(a.dy, a.n),
-        "one pattern (E3)": (lambda a: first(a.right), "in the first entry along axis 0"),
-        "one map": (lambda a: first(a.right, 1), "in the first entry along axis 1"),
+        "one pattern (E3)": (lambda a: first(a.right), "in the first entry along axis 0|first pattern alone"),
+        "one map": (
+            lambda a: first(a.right, 1),
+            "in the first entry along axis 1|first output map or unit alone",
+        ),
     },
 )
 
