@@ -156,7 +156,8 @@ class Inward:
         """Go on beside the trend of a quiet stretch next to a, if straight: a staircase rises between its steps."""
         twice = self.at(2 * middle - self.a) - self.at_a
         bend = abs(float((twice - 2 * near)[self.channel]))
-        if bend <= STRAIGHT * abs(float(near[self.channel])) + QUIET * self.level / STRIDE:
+        straight = bend <= STRAIGHT * abs(float(near[self.channel])) + QUIET * self.level / STRIDE
+        if straight and middle != self.a:  # between the two closest numbers there is none
             self.follow(near / (middle - self.a), middle, between)
         else:
             self.narrow(middle, between, keep_near=False)
