@@ -13,7 +13,7 @@ from gradcheck.arguments import not_negative, positive, real_array
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array, Estimate
 from gradcheck.linear import Answer, examine
-from gradcheck.number import finfo
+from gradcheck.number import coarsest
 from gradcheck.probes import exact
 from gradcheck.pushed import weighed, worst_of
 from gradcheck.trial import WANTED
@@ -91,9 +91,9 @@ def check_adjoint(
     blank = replace(blank, notes=tuple(f.message for f in faults if f not in fatal[:1]))
     if fatal:
         return replace(blank, reason=fatal[0].message)
-    coarsest = max(domain.dtype, codomain.dtype, key=lambda d: float(finfo(d).eps))
+    coarser = coarsest(domain.dtype, codomain.dtype)
     found = _exactly(A, At, domain, codomain, np.random.default_rng([seed, 1]), blank)
-    return found or _numerically(pairs, forward, backward, wanted or WANTED.get(coarsest.name, 1e-6), blank)
+    return found or _numerically(pairs, forward, backward, wanted or WANTED.get(coarser.name, 1e-6), blank)
 
 
 def _drawn(like: Array, rng: np.random.Generator) -> Array:

@@ -155,16 +155,16 @@ def names_of(names: Sequence[str] | None, count: int, who: str) -> tuple[str, ..
     return tuple(names)
 
 
-def finer_than(value: Any, arrays: Sequence[Array], who: str) -> np.dtype[Any] | None:
-    """`value` as a dtype of real numbers that holds those of all `arrays`; None where there is none.
+def finer_than(value: Any, arrays: Sequence[Array], who: str) -> np.dtype[Any] | str | None:
+    """`value` as a dtype of real numbers that holds those of all `arrays`; None and "auto" as they are.
 
     Raises
     ------
     ValueError
         If it is coarser than an array's: it would not be the point that is checked.
     """
-    if value is None:
-        return None
+    if value is None or (isinstance(value, str) and value == "auto"):
+        return value
     dtype: np.dtype[Any] = np.dtype(value)
     held = is_real(dtype) and all(np.can_cast(x.dtype, dtype, "safe") for x in arrays)
     if not held:

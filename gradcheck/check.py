@@ -177,7 +177,7 @@ def check_vjp(
         sizes or {},
         aim or wanted,
         only=_probed(only, len(arrays)),
-        finer=finer if isinstance(finer, str) and finer == "auto" else finer_than(finer, arrays, "check_vjp"),
+        finer=finer_than(finer, arrays, "check_vjp"),
         exhibit=exhibit,
         factors=factors or {},
         suspects=suspects,

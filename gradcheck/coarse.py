@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.estimate import Array
-from gradcheck.number import finfo
+from gradcheck.number import coarsest, finfo
 from gradcheck.probes.exact import largest_exact
 
 FLOAT64 = np.dtype(np.float64)
@@ -53,8 +53,8 @@ def in_float64(naive: Callable[..., Any]) -> Callable[..., Any]:
 
     def forward(*inputs: Array, **options: Any) -> Array:
         answer = np.asarray(naive(*(_widened(x) for x in inputs), **options))
-        coarsest = max((np.asarray(x).dtype for x in inputs), key=lambda d: float(finfo(d).eps))
-        return answer if np.iscomplexobj(answer) else answer.astype(coarsest)
+        given = coarsest(*(np.asarray(x).dtype for x in inputs))
+        return answer if np.iscomplexobj(answer) else answer.astype(given)
 
     return forward
 

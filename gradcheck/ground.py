@@ -16,7 +16,7 @@ import numpy as np
 
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
-from gradcheck.number import finfo
+from gradcheck.number import coarsest, finfo
 
 #: Where the function is compared with itself in the finer dtype, beside the inputs: this far, in their sizes.
 BESIDE = (0.125, -0.03125)
@@ -90,7 +90,7 @@ def lifted(
 def _ground(
     inputs: Sequence[Array], fine: Array, cotangents: Array, centre: Array, dtype: np.dtype[Any]
 ) -> Ground:
-    coarse = max((*(x.dtype for x in inputs), centre.dtype), key=lambda d: float(finfo(d).eps))
+    coarse = coarsest(*(x.dtype for x in inputs), centre.dtype)
     own = tuple(x.astype(dtype) for x in inputs)
     return Ground(own, fine, cotangents.astype(fine.dtype), centre.dtype, coarse)
 

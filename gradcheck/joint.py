@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -46,7 +46,6 @@ class JointTrial(Trial):
     """A trial of several inputs; `point` and claims hold them one after another, flat."""
 
     parts: Sequence[slice] = ()
-    shares: list[Array] = field(default_factory=list)
 
     def line(self, direction: Array) -> FieldLine:
         """The line through all of them."""

@@ -16,7 +16,6 @@ import numpy as np
 
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
-from gradcheck.number import finfo
 from gradcheck.pieces import DISTINCT, SHARP, UNSEEN, Gap, Look, lonely
 from gradcheck.probes.beside import beside
 from gradcheck.probes.sides import Sides
@@ -440,7 +439,7 @@ def _wanted(trial: Trial) -> float:
 
     As a claim in half precision has it, where that is more.
     """
-    own = max(trial.point.dtype, trial.centre.dtype, key=lambda d: float(finfo(d).eps))
+    own = trial.evaluated()
     here = COARSER * max(WANTED.get(own.name, 1e-6), LOST * trial.accuracy)
     return max(min(here, 0.5), trial.wanted())
 

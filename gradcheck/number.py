@@ -51,6 +51,17 @@ def is_inexact(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "c" or is_real(dtype)
 
 
+def coarsest(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype that has the fewest digits, the first of several.
+
+    Examples
+    --------
+    >>> coarsest(np.dtype(np.float64), np.dtype(np.float32)).name
+    'float32'
+    """
+    return max(dtypes, key=lambda dtype: float(finfo(dtype).eps))
+
+
 @cache  # a check asks some two hundred times, and NumPy makes up a dtype's name at each
 def finfo(dtype: Any) -> Any:
     """`numpy.finfo`, of bfloat16 too.

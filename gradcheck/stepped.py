@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.answer import wide
 from gradcheck.estimate import Array
-from gradcheck.number import finfo
+from gradcheck.number import coarsest, finfo
 
 ROUNDINGS = 4.0
 """Times the measured rounding of a gradient, element by element: single elements exceed it up to twice."""
@@ -48,7 +48,7 @@ class Look:
     @property
     def coarsest(self) -> str:
         """Name of the coarsest dtype among old, new and gradient."""
-        return max((self.old.dtype, self.new.dtype), key=lambda d: float(finfo(d).eps)).name
+        return coarsest(self.old.dtype, self.new.dtype).name
 
     @property
     def allowed(self) -> Array:

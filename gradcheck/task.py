@@ -22,7 +22,7 @@ from gradcheck.exhibiting import Exhibition
 from gradcheck.glance import is_many
 from gradcheck.ground import Ground, finely, lifted
 from gradcheck.joint import JointTrial, Shown, agreed, joined, places
-from gradcheck.number import finfo
+from gradcheck.number import coarsest
 from gradcheck.probes import exact
 from gradcheck.quick import SHORTER
 from gradcheck.rounding import counting
@@ -173,8 +173,8 @@ class Task:
 
     def interest(self, centre: Array) -> float:
         """Error of interest, of the coarsest of the dtypes."""
-        dtypes = (*(x.dtype for x in self.inputs), centre.dtype)
-        return self.wanted or WANTED.get(max(dtypes, key=lambda d: float(finfo(d).eps)).name, 1e-6)
+        dtype = coarsest(*(x.dtype for x in self.inputs), centre.dtype)
+        return self.wanted or WANTED.get(dtype.name, 1e-6)
 
     def ground(self, centre: Array, cotangents: Array) -> Ground:
         """Where f is evaluated: in the dtype of the inputs, or in a finer one in which it is the same function."""

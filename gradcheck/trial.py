@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck.directions import Steps, gaussian
 from gradcheck.estimate import Array, Estimate
-from gradcheck.number import finfo
+from gradcheck.number import coarsest, finfo
 from gradcheck.probes import complex_step, differences, spectral
 from gradcheck.probes.field import FieldLine
 from gradcheck.verdict import BLATANT, Comparison
@@ -336,12 +336,12 @@ class Trial:
 
     def evaluated(self) -> np.dtype[np.floating]:
         """The coarser dtype of input and output."""
-        return max(self.point.dtype, self.centre.dtype, key=lambda d: float(finfo(d).eps))
+        return coarsest(self.point.dtype, self.centre.dtype)
 
     def coarsest(self) -> np.dtype[np.floating]:
         """The coarsest dtype of input, output and claim."""
         claimed = [] if self.claimed_in is None else [self.claimed_in]
-        return max(self.point.dtype, self.centre.dtype, *claimed, key=lambda d: float(finfo(d).eps))
+        return coarsest(self.point.dtype, self.centre.dtype, *claimed)
 
     def wanted(self) -> float:
         """Error of interest by default."""

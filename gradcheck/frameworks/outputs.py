@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.estimate import Array
-from gradcheck.number import finfo
+from gradcheck.number import coarsest, finfo
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Outputs:
         wide = [v.astype(_wide(v.dtype)).ravel() / s for v, s in zip(values, self.scales, strict=True)]
         joined: Array = np.concatenate(wide)
         finer = any(finfo(v.dtype).eps < finfo(d).eps for v, d in zip(values, self.dtypes, strict=True))
-        return joined.astype(_coarsest([v.dtype for v in values]) if finer else _coarsest(self.dtypes))
+        return joined.astype(coarsest(*(v.dtype for v in values)) if finer else coarsest(*self.dtypes))
 
     def split(self, cotangent: Array) -> list[Array]:
         """A cotangent for each output, in its dtype and shape."""
@@ -41,7 +41,7 @@ class Outputs:
         ends = np.cumsum([math.prod(shape) for shape in self.shapes])[:-1]
         pieces = zip(np.split(cotangent, ends), self.shapes, self.dtypes, self.scales, strict=True)
         finer = (
-            finfo(cotangent.dtype).eps < finfo(_coarsest(self.dtypes)).eps
+            finfo(cotangent.dtype).eps < finfo(coarsest(*self.dtypes)).eps
         )  # the function in a finer dtype
         return [
             (piece.astype(_wide(d)) / s).astype(cotangent.dtype if finer else d).reshape(shape)
@@ -54,9 +54,9 @@ def layout_of(values: Sequence[Array]) -> Outputs:
 
     None is enlarged beyond ε^(1/4) of the largest: one that is zero but for rounding would drown the others in that.
     """
-    coarsest = float(finfo(_coarsest([v.dtype for v in values])).eps)
+    eps = float(finfo(coarsest(*(v.dtype for v in values))).eps)
     sizes = [_size(v) for v in values]
-    least = max(sizes) * coarsest**0.25
+    least = max(sizes) * eps**0.25
     return Outputs(
         tuple(v.shape for v in values),
         tuple(v.dtype for v in values),
@@ -66,10 +66,6 @@ def layout_of(values: Sequence[Array]) -> Outputs:
 
 def _wide(dtype: np.dtype[Any]) -> Any:
     return np.result_type(dtype, np.float64)
-
-
-def _coarsest(dtypes: Sequence[np.dtype[Any]]) -> np.dtype[Any]:
-    return max(dtypes, key=lambda d: float(finfo(d).eps))
 
 
 def _size(value: Array) -> float:

@@ -58,14 +58,7 @@ def chebyshev(count: int, grid: int) -> Nodes:
     inverse = np.linalg.inv(matrix)
     order = np.arange(count)
     derivative = np.where(order % 2 == 1, order * (1.0 - 2.0 * ((order // 2) % 2)), 0.0)
-    slopes = np.vstack([np.zeros(count), np.cumsum(derivative[:, None] * inverse, axis=0)])
-    return Nodes(
-        positions,
-        inverse,
-        np.linalg.norm(inverse, axis=1),
-        slopes,
-        np.linalg.norm(slopes, axis=1),
-    )
+    return _nodes(positions, inverse, derivative)
 
 
 @cache
@@ -97,5 +90,10 @@ def sided(count: int, grid: int) -> Nodes:
     inverse = np.linalg.inv(np.polynomial.chebyshev.chebvander(2 * np.array(positions) / grid - 1, last))
     order = np.arange(count)
     derivative = 2.0 * order**2 * np.where(order % 2 == 1, 1.0, -1.0)
-    slopes = np.vstack([np.zeros(count), np.cumsum(derivative[:, None] * inverse, axis=0)])
+    return _nodes(positions, inverse, derivative)
+
+
+def _nodes(positions: tuple[int, ...], inverse: Array, derivative: Array) -> Nodes:
+    """Where samples are turned into coefficients by `inverse`, which have these derivatives at the centre or end."""
+    slopes = np.vstack([np.zeros(len(positions)), np.cumsum(derivative[:, None] * inverse, axis=0)])
     return Nodes(positions, inverse, np.linalg.norm(inverse, axis=1), slopes, np.linalg.norm(slopes, axis=1))
