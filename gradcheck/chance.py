@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def random_by(f: Callable[..., Array], inputs: Sequence[Array], centre: Array, a
 
 def refused(check: Check, why: str) -> Check:
     """The check, left open for a reason that makes nothing of what was measured."""
-    bare = {"reason": why, "diagnosis": None, "mistakes": (), "worst": None, "wrong": ()}
-    parts = tuple(replace(part, verdict=Verdict.INCONCLUSIVE, **bare) for part in check.parts)  # type: ignore[arg-type]
+    bare: dict[str, Any] = {"reason": why, "diagnosis": None, "mistakes": (), "worst": None, "wrong": ()}
+    parts = tuple(replace(part, verdict=Verdict.INCONCLUSIVE, **bare) for part in check.parts)
     subject = check.subject.partition(" / ")[0]
-    return replace(check, verdict=Verdict.INCONCLUSIVE, subject=subject, parts=parts, **bare)  # type: ignore[arg-type]
+    return replace(check, verdict=Verdict.INCONCLUSIVE, subject=subject, parts=parts, **bare)
