@@ -206,6 +206,9 @@ def places(value: Any, count: int, who: str, name: str) -> tuple[int, ...]:
 class Counted:
     """The user's function with its calls counted and its answers made arrays.
 
+    A call with several points (`gradcheck.batches`) is one of `calls`, and those after its first are `further`. Budgets
+    count `points`: they reach as far whether these are evaluated together or one by one.
+
     Raises
     ------
     TypeError
@@ -218,6 +221,12 @@ class Counted:
     who: str
     calls: int = 0
     shape: tuple[int, ...] | None = field(default=None)
+    further: int = 0
+
+    @property
+    def points(self) -> int:
+        """Points at which f was evaluated: as many as calls, but for batches."""
+        return self.calls + self.further
 
     def __call__(self, *inputs: Array) -> Array:
         """The answer as an array."""

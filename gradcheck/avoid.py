@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.arguments import Counted
+from gradcheck.batches import Section
 from gradcheck.chance import RANDOM
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
@@ -49,7 +50,7 @@ def avoided(
     """
     if found.reason.startswith(RANDOM):
         return found
-    calls = f.calls
+    points = f.points
     if _regular(f, finely(tuple(inputs)), seed):
         if found.verdict is Verdict.INCONCLUSIVE:
             found = again(tuple(inputs))
@@ -64,14 +65,16 @@ def avoided(
                 continue
             check = again(moved)
             if check.verdict is not Verdict.INCONCLUSIVE:
-                return _told(check, k + 1, f.calls, moved, inputs)
+                return _told(check, k + 1, f, moved, inputs)
         why = f"none of {DRAWS} points drawn beside the inputs is far enough from kinks, jumps and edges (kinks: avoid)"
         if found.verdict is Verdict.INCONCLUSIVE:
-            return replace(found, reason=why, kinks="avoid", resampled=DRAWS, evaluations=f.calls)
-    return replace(found, evaluations=found.evaluations + f.calls - calls)
+            return replace(
+                found, reason=why, kinks="avoid", resampled=DRAWS, evaluations=f.points, calls=f.calls
+            )
+    return replace(found, evaluations=found.evaluations + f.points - points, calls=f.calls)
 
 
-def _told(check: Check, draws: int, calls: int, moved: Sequence[Array], inputs: Sequence[Array]) -> Check:
+def _told(check: Check, draws: int, f: Counted, moved: Sequence[Array], inputs: Sequence[Array]) -> Check:
     """The check with what was avoided, in the whole and in its parts."""
     away = max(
         float(np.abs(m.astype(float) - x.astype(float)).max()) for m, x in zip(moved, inputs, strict=True)
@@ -90,7 +93,13 @@ def _told(check: Check, draws: int, calls: int, moved: Sequence[Array], inputs: 
         for part in check.parts
     )
     return replace(
-        check, kinks="avoid", resampled=draws, notes=(note, *check.notes), parts=parts, evaluations=calls
+        check,
+        kinks="avoid",
+        resampled=draws,
+        notes=(note, *check.notes),
+        parts=parts,
+        evaluations=f.points,
+        calls=f.calls,
     )
 
 
@@ -99,12 +108,8 @@ def _regular(f: Counted, inputs: Sequence[Array], seed: int) -> bool:
     with np.errstate(all="ignore"):
         centre = f(*[x.copy() for x in inputs])
     for i, x in enumerate(inputs):
-
-        def moved(point: Array, i: int = i) -> Array:
-            return f(*inputs[:i], point, *inputs[i + 1 :])
-
         rng = np.random.default_rng([seed, STREAM, i])
-        if irregular(moved, x, centre, rng, _size(x))[0]:
+        if irregular(Section(f, tuple(inputs), {i: None}), x, centre, rng, _size(x))[0]:
             return False
     return True
 

@@ -21,6 +21,7 @@ from gradcheck.arguments import (
     share,
 )
 from gradcheck.avoid import avoided
+from gradcheck.batches import counted
 from gradcheck.estimate import Array
 from gradcheck.kinks import POLICIES
 from gradcheck.task import Suspects, Task
@@ -55,6 +56,7 @@ def check_vjp(
     explain: bool = True,
     kinks: str = "refuse",
     noise: float = 0.0,
+    batched: Function | bool | None = None,
 ) -> Check:
     """Whether `vjp` is the pullback of `f` at `inputs`, for each input by itself.
 
@@ -111,6 +113,11 @@ def check_vjp(
     noise : float
         Relative error of the values of f, where that is more than rounding: 1e-6 for a solver that stops there.
         Every bound allows for it, and `wanted` is no less than 1000 times as much by default.
+    batched : callable or True, optional
+        f at several points in one call: batched(*stacked), where each input has one more axis in front, of points, has
+        that axis in its output as well; `jax.vmap(f)`, `torch.func.vmap(f)`, or code that broadcasts; True says that f
+        itself does so. Compared with f first. Samples that are needed together come from it, up to 8 MiB of inputs and
+        outputs a call; `Check.calls` counts calls, `Check.evaluations` and `budget` points.
     strict : bool
         Whether sharing memory with an argument is a failure rather than a note.
     finer : "auto", dtype or None
@@ -130,7 +137,7 @@ def check_vjp(
     Raises
     ------
     TypeError, ValueError
-        For inputs that are not finite real arrays, and unknown options.
+        For inputs that are not finite real arrays, unknown options, and a `batched` that is another function than f.
 
     Examples
     --------
@@ -140,6 +147,10 @@ def check_vjp(
     'pass'
     >>> check_vjp(np.sin, lambda c, x: c * np.sin(x), (x,)).verdict.value
     'fail'
+    >>> one = check_vjp(np.sin, lambda c, x: c * np.cos(x), (x,))
+    >>> many = check_vjp(np.sin, lambda c, x: c * np.cos(x), (x,), batched=True)
+    >>> many.passed, many.calls < one.calls == one.evaluations
+    (True, True)
     """
     arrays = real_arrays(inputs, "check_vjp")
     linear = places(linear_in, len(arrays), "check_vjp", "linear_in")
@@ -163,7 +174,7 @@ def check_vjp(
     ):
         if value is not None:
             positive(value, "check_vjp", name)
-    function = Counted(f, "check_vjp")
+    function = f if isinstance(f, Counted) else counted(f, batched, "check_vjp")
     task = Task(
         function,
         vjp,

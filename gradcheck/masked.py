@@ -102,7 +102,7 @@ def _along(trial: Trial, direction: Array, claimed: Claimed, lengths: list[float
     while lengths and tries > 0:
         tries -= 1
         exponent = max(round(math.log2(lengths[0] / line.grid)), line.limits[0])
-        changes = np.array([_change(trial, line, p, exponent) for p in nodes.positions])
+        changes = _changes(line, nodes, exponent)
         masked = _bending(changes, trial.centre, nodes)
         if masked.mean() <= MOST:
             trial.evaluations += line.evaluations
@@ -112,12 +112,23 @@ def _along(trial: Trial, direction: Array, claimed: Claimed, lengths: list[float
     return None
 
 
-def _change(trial: Trial, line: FieldLine, position: int, exponent: int) -> Array:
+def _changes(line: FieldLine, nodes: Nodes, exponent: int) -> Array:
+    """F at every node less f at the centre, shape (nodes, outputs)."""
+    known = {p: _apart(y, centre) for p, y, centre in line.together(nodes.positions, exponent)}
+    line.evaluations += len(known)
+    return np.array([known[p] if p in known else _change(line, p, exponent) for p in nodes.positions])
+
+
+def _change(line: FieldLine, position: int, exponent: int) -> Array:
     """F at a node less f at the centre, flat."""
     if position == 0:
-        return np.zeros(trial.centre.size)
+        return np.zeros(line.start().size)
     moved = line.point + line.point.dtype.type(position) * line.steps.quantum(exponent)
-    return np.asarray(line.call(moved).astype(np.float64) - trial.centre).ravel()
+    return _apart(line.call(moved), line.start())
+
+
+def _apart(output: Array, centre: Array) -> Array:
+    return np.asarray(output.astype(np.float64) - centre).ravel()
 
 
 def _bending(changes: Array, centre: Array, nodes: Nodes) -> Array:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arguments import Counted, positive, real_array
+from gradcheck.arguments import positive, real_array
+from gradcheck.batches import Section, counted, trust
 from gradcheck.estimate import Array, Estimate, Finding
 from gradcheck.foreign import is_foreign, to_numpy
 from gradcheck.packed import Outputs, Packed, is_tree
@@ -18,6 +19,7 @@ from gradcheck.probes.elements import ElementLine
 from gradcheck.tree import leaves
 
 Function = Callable[[Any], Any]
+Batch = Callable[[Any], Any] | bool | None
 
 #: Lengthens a given direction before it is stepped along, so that steps are not whole multiples of a power of
 #: two, at which a periodic function could look constant.
@@ -33,7 +35,7 @@ CONTENT = 0.01
 REST = 4
 
 
-def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 120) -> Any:
+def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 120, batched: Batch = None) -> Any:
     """Derivative of `f` at `x` along `direction`, with a bound on its error.
 
     Parameters
@@ -47,6 +49,9 @@ def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 120) 
     budget : int
         Calls of f that a search may cost. Elements that one search serves badly get two more, and what is
         left of a direction that floating point cannot step along gets a quarter of it.
+    batched : callable or True, optional
+        f at several points in one call, as `gradcheck.check_vjp` has it; of an array that is NumPy's. Estimates and
+        budgets count points.
 
     Returns
     -------
@@ -70,9 +75,10 @@ def derivative(f: Function, x: Any, direction: Any = 1.0, *, budget: int = 120) 
     """
     positive(budget, "derivative", "budget")
     if is_tree(x) or is_foreign(x):
+        _of_arrays_alone(batched, "derivative")
         return _derivative_of_tree(f, Packed.of(x, "derivative"), direction, budget)
     outputs = Outputs(f)
-    return outputs.built(outputs.split(_derivative(outputs, x, direction, budget)))
+    return outputs.built(outputs.split(_derivative(outputs, x, direction, budget, batched)))
 
 
 def _derivative_of_tree(f: Function, packed: Packed, direction: Any, budget: int) -> Any:
@@ -100,15 +106,31 @@ def _parts_of(direction: Any, packed: Packed) -> list[Any]:
     return [known[leaf.path] for leaf in packed.leaves]
 
 
-def _derivative(f: Function, x: Any, direction: Any, budget: int) -> Estimate:
-    point, function = real_array(x, "derivative", "x"), Counted(f, "derivative")
+def _derivative(f: Function, x: Any, direction: Any, budget: int, batched: Batch = None) -> Estimate:
+    point = real_array(x, "derivative", "x")
     tangent = _tangent(direction, point)
-    centre = function(point)
+    function, centre = _started(f, point, batched, "derivative")
     pushed = _Pushed.along(function, point, tangent, centre, budget)
-    return _joined(pushed.whole(function, point, tangent, centre, budget), centre.shape, function.calls)
+    return _joined(pushed.whole(function, point, tangent, centre, budget), centre.shape, function.f.points)
 
 
-def gradient(f: Function, x: Any, *, budget: int = 60) -> Any:
+def _started(f: Function, point: Array, batched: Batch, who: str) -> tuple[Section, Array]:
+    """The function, counted, and its output at the point."""
+    function = counted(f, batched, who)
+    centre = function(point)
+    trust(function, (point,), centre)
+    return Section(function, (point,), {0: None}), centre
+
+
+def _of_arrays_alone(batched: Batch, who: str) -> None:
+    if batched is not None:
+        raise ValueError(
+            f"{who}: batched is of arrays alone\n  x is a tree, or of another library than NumPy; wanted an array\n"
+            "  of several leaves none alone has the axis of points"
+        )
+
+
+def gradient(f: Function, x: Any, *, budget: int = 60, batched: Batch = None) -> Any:
     """Gradient of a scalar `f` at `x`, element by element, with a bound on the error of each.
 
     Parameters
@@ -120,6 +142,8 @@ def gradient(f: Function, x: Any, *, budget: int = 60) -> Any:
         and floats in dictionaries, lists, tuples and dataclasses. What a tree holds beside floating numbers is held.
     budget : int
         Calls of f that an element of x may cost.
+    batched : callable or True, optional
+        As for `derivative`.
 
     Returns
     -------
@@ -143,6 +167,7 @@ def gradient(f: Function, x: Any, *, budget: int = 60) -> Any:
     """
     positive(budget, "gradient", "budget")
     if is_tree(x) or is_foreign(x):
+        _of_arrays_alone(batched, "gradient")
         packed, outputs = Packed.of(x, "gradient"), Outputs(f)
         return packed.of_leaves(
             {
@@ -150,12 +175,12 @@ def gradient(f: Function, x: Any, *, budget: int = 60) -> Any:
                 for leaf in packed.leaves
             }
         )
-    return _gradient(Outputs(f), x, budget)
+    return _gradient(Outputs(f), x, budget, batched)
 
 
-def _gradient(f: Function, x: Any, budget: int) -> Estimate:
-    point, function = real_array(x, "gradient", "x"), Counted(f, "gradient")
-    centre = function(point)
+def _gradient(f: Function, x: Any, budget: int, batched: Batch = None) -> Estimate:
+    point = real_array(x, "gradient", "x")
+    function, centre = _started(f, point, batched, "gradient")
     if centre.size != 1:
         raise ValueError(
             "gradient: f does not return one number\n"
@@ -163,10 +188,10 @@ def _gradient(f: Function, x: Any, budget: int) -> Estimate:
             "  the derivative of an array in every element of x is its jacobian"
         )
     rows = _columns(function, point, centre, budget)
-    return _joined([row[0] for row in rows], point.shape, function.calls)
+    return _joined([row[0] for row in rows], point.shape, function.f.points)
 
 
-def jacobian(f: Function, x: Any, *, budget: int = 60) -> Any:
+def jacobian(f: Function, x: Any, *, budget: int = 60, batched: Batch = None) -> Any:
     """Derivative of every element of f(x) in every element of `x`, with a bound on the error of each.
 
     Parameters
@@ -177,6 +202,8 @@ def jacobian(f: Function, x: Any, *, budget: int = 60) -> Any:
         The point; as for `gradient`.
     budget : int
         Calls of f that a search in one element of x may cost.
+    batched : callable or True, optional
+        As for `derivative`.
 
     Returns
     -------
@@ -199,7 +226,8 @@ def jacobian(f: Function, x: Any, *, budget: int = 60) -> Any:
     positive(budget, "jacobian", "budget")
     outputs = Outputs(f)
     if not is_tree(x) and not is_foreign(x):
-        return outputs.built(outputs.split(_jacobian(outputs, x, budget), np.shape(x)))
+        return outputs.built(outputs.split(_jacobian(outputs, x, budget, batched), np.shape(x)))
+    _of_arrays_alone(batched, "jacobian")
     packed = Packed.of(x, "jacobian")
     parts = {
         leaf.path: outputs.split(
@@ -213,12 +241,12 @@ def jacobian(f: Function, x: Any, *, budget: int = 60) -> Any:
     )
 
 
-def _jacobian(f: Function, x: Any, budget: int) -> Estimate:
-    point, function = real_array(x, "jacobian", "x"), Counted(f, "jacobian")
-    centre = function(point)
+def _jacobian(f: Function, x: Any, budget: int, batched: Batch = None) -> Estimate:
+    point = real_array(x, "jacobian", "x")
+    function, centre = _started(f, point, batched, "jacobian")
     columns = _columns(function, point, centre, budget)
     flat = [column[k] for k in range(centre.size) for column in columns]
-    return _joined(flat, (*centre.shape, *point.shape), function.calls)
+    return _joined(flat, (*centre.shape, *point.shape), function.f.points)
 
 
 def _tangent(direction: Any, point: Array) -> Array:
@@ -234,7 +262,7 @@ def _tangent(direction: Any, point: Array) -> Array:
         ) from None
 
 
-def _columns(function: Counted, point: Array, centre: Array, budget: int) -> list[list[Estimate]]:
+def _columns(function: Section, point: Array, centre: Array, budget: int) -> list[list[Estimate]]:
     """For every element of the point the derivatives of all outputs in it, started at the last good step."""
     columns, share = [], 0.25
     for k in range(point.size):

@@ -12,6 +12,7 @@ from scipy.special import iti0k0
 
 from gradcheck import kinks
 from gradcheck.arguments import Counted
+from gradcheck.batches import Section, trust
 from gradcheck.chance import random_by, refused
 from gradcheck.conduct import Fault
 from gradcheck.directions import gaussian
@@ -85,6 +86,7 @@ class Task:
         if not np.isfinite(centre).all():
             reason = "f is not finite at the inputs: no derivative to compare with"
             return self.blank(Verdict.INCONCLUSIVE, reason)
+        trust(self.f, self.inputs, centre, self.accuracy)
         answers = [self.examined(i, centre) for i in range(len(self.inputs))]
         parts = tuple(self.part(i, answer, centre) for i, answer in enumerate(answers))
         whole = self.whole(parts)
@@ -93,7 +95,8 @@ class Task:
             return replace(whole, verdict=Verdict.FAIL, reason=fault.message)
         probed = whole.verdict is not Verdict.PASS and any(part.evaluations for part in parts)
         why = random_by(self.f, self.inputs, centre, self.accuracy) if probed else ""
-        return replace(refused(whole, why) if why else whole, evaluations=self.f.calls)
+        whole = refused(whole, why) if why else whole
+        return replace(whole, evaluations=self.f.points, calls=self.f.calls)
 
     def push(self, i: int) -> Function:
         """The pushforward along input i alone: push(tangent, *inputs)."""
@@ -158,10 +161,7 @@ class Task:
 
     def numerically(self, i: int, answer: Answer, centre: Array, blank: Check) -> Check:
         """Evidence from a numeric derivative along random tangents."""
-
-        def moved(x: Array) -> Array:
-            return self.f(*self.inputs[:i], x, *self.inputs[i + 1 :])
-
+        moved = Section(self.f, self.inputs, {i: None})
         trials = [self.trial(i, k, answer, centre, moved) for k in range(self.directions)]
         for k, trial in enumerate(trials):
             trial.run(1, self.budget)
@@ -292,7 +292,7 @@ class Task:
         """All inputs together: the gravest verdict, the coarsest resolution."""
         grave = min(parts, key=lambda p: GRAVEST.index(p.verdict))
         if len(parts) == 1:
-            return replace(grave, parts=parts, evaluations=self.f.calls)
+            return replace(grave, parts=parts, evaluations=self.f.points, calls=self.f.calls)
         return replace(
             grave,
             subject=self.subject if grave.verdict is Verdict.PASS else grave.subject,
@@ -300,7 +300,8 @@ class Task:
             resolution=max(p.resolution for p in parts),
             miss_probability=max(p.miss_probability for p in parts),
             parts=parts,
-            evaluations=self.f.calls,
+            evaluations=self.f.points,
+            calls=self.f.calls,
             zero_everywhere=all(p.zero_everywhere for p in parts),
         )
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from gradcheck.answer import same_bits
 from gradcheck.arguments import (
-    Counted,
     names_of,
     not_negative,
     one_of,
@@ -20,6 +19,7 @@ from gradcheck.arguments import (
     share,
 )
 from gradcheck.avoid import avoided
+from gradcheck.batches import counted
 from gradcheck.check import check_vjp
 from gradcheck.estimate import Array
 from gradcheck.kinks import POLICIES
@@ -43,6 +43,7 @@ def check_gradient(
     conduct: bool = True,
     kinks: str = "refuse",
     noise: float = 0.0,
+    batched: Function | bool | None = None,
 ) -> Check:
     """Whether `grad` is the gradient of the scalar `f` at `x`, as SciPy has them.
 
@@ -54,7 +55,7 @@ def check_gradient(
         grad(x) -> ndarray of the shape of x.
     x : ndarray
         The point.
-    seed, method, wanted, budget, directions, conduct, kinks, noise
+    seed, method, wanted, budget, directions, conduct, kinks, noise, batched
         As for `check_vjp`.
 
     Raises
@@ -70,7 +71,7 @@ def check_gradient(
     >>> check_gradient(lambda x: np.sum(x**3), lambda x: x**2, x).verdict.value
     'fail'
     """
-    point, function = real_array(x, "check_gradient", "x"), Counted(f, "check_gradient")
+    point, function = real_array(x, "check_gradient", "x"), counted(f, batched, "check_gradient")
     _options("check_gradient", seed, wanted, budget, directions)
     centre = function(point)
     if centre.size != 1:
@@ -146,6 +147,7 @@ def check_jvp(
     conduct: bool = True,
     kinks: str = "refuse",
     noise: float = 0.0,
+    batched: Function | bool | None = None,
 ) -> Check:
     """Whether `jvp` is the pushforward of `f` at `inputs`, along each input by itself and along all at once.
 
@@ -157,7 +159,7 @@ def check_jvp(
         jvp(tangents, *inputs) -> the tangent of the output; `tangents` is a tuple, one for each input.
     inputs : sequence of ndarray
         The point.
-    seed, wanted, budget, directions, kinks, noise
+    seed, wanted, budget, directions, kinks, noise, batched
         As for `check_vjp`.
     names : sequence of str, optional
         Of the inputs, for messages.
@@ -187,7 +189,7 @@ def check_jvp(
     _options("check_jvp", seed, wanted, budget, directions)
     one_of(kinks, POLICIES, "check_jvp", "kinks")
     share(noise, "check_jvp", "noise")
-    called, function = names_of(names, len(arrays), "check_jvp"), Counted(f, "check_jvp")
+    called, function = names_of(names, len(arrays), "check_jvp"), counted(f, batched, "check_jvp")
     options = (called, seed, wanted, budget, directions, conduct)
 
     def check(inputs: tuple[Array, ...], policy: str = kinks) -> Check:
@@ -209,6 +211,7 @@ def check_hvp(
     budget: int = 120,
     directions: int = 2,
     conduct: bool = True,
+    batched: Function | bool | None = None,
 ) -> Check:
     """Whether `hvp` is the derivative of `grad` at `x`, and symmetric, as that of a gradient is.
 
@@ -222,6 +225,8 @@ def check_hvp(
         The point.
     seed, wanted, budget, directions, conduct
         As for `check_jvp`.
+    batched : callable or True, optional
+        The same of `grad`.
 
     Raises
     ------
@@ -234,7 +239,7 @@ def check_hvp(
     >>> check_hvp(lambda x: x**3, lambda x, v: 3 * x**2 * v, x).verdict.value
     'pass'
     """
-    point, function = real_array(x, "check_hvp", "x"), Counted(grad, "check_hvp")
+    point, function = real_array(x, "check_hvp", "x"), counted(grad, batched, "check_hvp")
     _options("check_hvp", seed, wanted, budget, directions)
     centre = function(point)
     if centre.shape != point.shape:

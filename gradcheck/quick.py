@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gradcheck.estimate import Array
@@ -33,8 +35,11 @@ def look(trial: Trial, channel: int, direction: Array, points: int = 5) -> tuple
     )
     exponent = max(trial.exponent - SHORTER[points], line.limits[0])
     nodes, half = chebyshev(points, line.grid), line.grid * 2.0**exponent
-    samples = [line.sample(p, exponent) for p in nodes.positions]
+    found = line.samples(nodes.positions, exponent)
     trial.evaluations += line.evaluations
+    if len(found) < points:  # not finite somewhere
+        return line.steps.taken(exponent), math.nan, math.nan
+    samples = [found[p] for p in nodes.positions]
     values = np.array([s.values[0] for s in samples])
     slope = float(nodes.slopes[-1] @ values) / half
     coarse = float(nodes.slopes[(points + 1) // 2] @ values) / half

@@ -14,6 +14,7 @@ from gradcheck import kinks, masked
 from gradcheck.answer import same_bits
 from gradcheck.arguments import Counted, real_array
 from gradcheck.autopsy import Autopsy
+from gradcheck.batches import Section, trust
 from gradcheck.chance import AGAIN, random_by, refused
 from gradcheck.directions import gaussian
 from gradcheck.elsewhere import asked, astray
@@ -90,15 +91,17 @@ class Task:
 
     def examined(self, cotangent: Any, linear_in: tuple[int, ...], conduct: bool, strict: bool) -> Check:
         """The same, whatever it leaves behind."""
-        kept, around, before = [x.copy("K") for x in self.inputs], surroundings(), self.f.calls
+        kept, around = [x.copy("K") for x in self.inputs], surroundings()
         centre, calls = calls_of(self.vjp, lambda: self.f(*self.inputs))
         if calls:
             why = f"self-referential: f calls the vjp ({calls} times), so each would be judged by itself"
-            return replace(self.blank(Verdict.INCONCLUSIVE, why), evaluations=self.f.calls)
+            return self.counted(self.blank(Verdict.INCONCLUSIVE, why))
         own = self.written(kept, "f") + _global(around, strict)
         if not np.isfinite(centre).all():
             why = "f is not finite at the inputs: no derivative to compare with"
-            return replace(self.blank(Verdict.INCONCLUSIVE, why), evaluations=self.f.calls)
+            return self.counted(self.blank(Verdict.INCONCLUSIVE, why))
+        trust(self.f, self.inputs, centre, self.accuracy)
+        before = self.f.points - 1  # what compares a batch with f is no cost of an input
         nested = is_many(self.inputs) and centre.size >= NESTED
         cotangents = _cotangents(centre, cotangent, self.rng(6), nested=nested)
         self.output = centre.dtype
@@ -120,7 +123,9 @@ class Task:
         chosen = [i for i in range(len(claims)) if self.only is None or i in self.only]
         numeric = [i for i in chosen if not (i in linear_in and self.method == "auto")]
         ground = self.ground(centre, cotangents)
-        self.before = self.f.calls - before
+        self.before = self.f.points - before
+        if ground.coarse is not None:
+            trust(self.f, ground.inputs, ground.centre, self.accuracy, strict=False)
         self.joint = self.jointly([i for i in numeric if claims[i] is not None], claims, ground)
         parts = tuple(
             self.part(i, claims[i], centre, ground, i in linear_in, [f for f in faults if f.input == i])
@@ -132,7 +137,11 @@ class Task:
         )
         probed = told.verdict is not Verdict.PASS and any(part.evaluations for part in parts)
         why = random_by(self.f, self.inputs, centre, self.accuracy) if probed else ""
-        return replace(refused(told, why) if why else told, evaluations=self.f.calls)
+        return self.counted(refused(told, why) if why else told)
+
+    def counted(self, check: Check) -> Check:
+        """The check with what all of it cost."""
+        return replace(check, evaluations=self.f.points, calls=self.f.calls)
 
     def written(self, kept: list[Array], who: str) -> list[conduct_of.Fault]:
         """Faults of whoever has written into the inputs, which are put back."""
@@ -204,14 +213,9 @@ class Task:
 
         parts = places([self.inputs[i] for i in held])
 
-        def apart(flat: Array) -> tuple[Array, ...]:
-            inputs = list(ground.inputs)
-            for i, part in zip(held, parts, strict=True):
-                inputs[i] = flat[part].reshape(inputs[i].shape)
-            return tuple(inputs)
-
+        section = Section(self.f, ground.inputs, dict(zip(held, parts, strict=True)))
         trial = JointTrial(
-            lambda flat: self.f(*apart(flat)),
+            section,
             np.concatenate([ground.inputs[i].ravel() for i in held]),
             ground.cotangents,
             LABELS,
@@ -240,7 +244,7 @@ class Task:
             nonlocal calls
             gradients, calls = calls_of(
                 self.f.function,
-                lambda: self.asked(trial.cotangents[0], apart(flat), ground, tuple(held)),
+                lambda: self.asked(trial.cotangents[0], section.at(flat), ground, tuple(held)),
             )
             return gradients
 
@@ -331,11 +335,8 @@ class Task:
             agrees = f"agrees to a relative {shown.resolution:.0e}"
             return replace(blank, verdict=Verdict.PASS, reason=agrees, **vars(shown))
 
-        def moved(x: Array) -> Array:
-            return self.f(*ground.inputs[:i], x, *ground.inputs[i + 1 :])
-
         trial = Trial(
-            moved,
+            Section(self.f, ground.inputs, {i: None}),
             ground.inputs[i],
             ground.cotangents,
             LABELS,
@@ -524,7 +525,8 @@ class Task:
             exhibit=grave.exhibit,
             notes=tuple(f.message for f in faults) + self.remarks + (grave.notes if len(parts) == 1 else ()),
             parts=parts,
-            evaluations=self.f.calls,
+            evaluations=self.f.points,
+            calls=self.f.calls,
             zero_everywhere=all(p.zero_everywhere for p in parts),
             kinks=next((p.kinks for p in parts if p.kinks), ""),
         )

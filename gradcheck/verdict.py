@@ -188,7 +188,8 @@ class Check:
     `mistakes` the (name, sentence) of every known mistake that explains it, the likeliest first, `parts` holds
     one Check for each input (check_vjp), `budget` what is allowed in its two parts, `exhibit` what plots show,
     where that was asked for. `kinks` is the policy that decided, if f has no derivative at the inputs, and `resampled`
-    how many other points were drawn instead of them.
+    how many other points were drawn instead of them. `evaluations` counts points at which f was evaluated, `calls` the
+    calls for all inputs together, which are fewer where f takes several points at once.
 
     Examples
     --------
@@ -223,6 +224,7 @@ class Check:
     mistakes: tuple[tuple[str, str], ...] = ()
     kinks: str = ""
     resampled: int = 0
+    calls: int = 0
 
     @property
     def power(self) -> Power:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 HOUSE = (
-    "foreign", "estimate", "number", "answer", "rounding", "arguments", "directions", "probes",
+    "foreign", "estimate", "number", "answer", "rounding", "arguments", "directions", "batches", "probes",
     "tree", "packed", "oracle",
     "exhibit", "power", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "glance", "surroundings",
     "conduct", "elsewhere", "properties", "blame", "trial", "ground", "quick", "joint", "masked", "chance",

@@ -40,11 +40,14 @@ class ElementLine(FieldLine):
         reach[1] /= np.sqrt(max(self.point.size, 1))
         return next((r / speed for r in reach if r > 0 and speed > 0), 1.0)
 
-    def less_centre(self, output: Array) -> Sample:
+    def less_centre(self, output: Array, centre: Array | None = None) -> Sample:
         """The driver's change and every element's, with the rounding of the outputs to their own dtype."""
         values = output.astype(np.float64).ravel()
         floor = unit_of(output.dtype) * np.abs(values) + underflow(output)
-        change, weights = difference(output, self.start()).ravel(), self.weights()
+        change, weights = (
+            difference(output, self.start() if centre is None else centre).ravel(),
+            self.weights(),
+        )
         driven, noise = weights @ change, np.linalg.norm(weights * floor)
         return Sample(np.concatenate([[driven], change]), np.concatenate([[noise], floor]))
 

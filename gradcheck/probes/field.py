@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
+from gradcheck.batches import Section
 from gradcheck.directions import Steps
 from gradcheck.estimate import SMALLEST, Array
 from gradcheck.number import finfo
@@ -102,17 +103,37 @@ class FieldLine:
             self.call(self.point + self.point.dtype.type(position) * self.steps.quantum(exponent))
         )
 
+    def samples(self, positions: Sequence[int], exponent: int) -> dict[int, Sample]:
+        """φ at several positions, up to the first where it is not finite; from one call where f takes them together.
+
+        Those of a batch cost what they would one by one: none that lies beyond is counted.
+        """
+        together = {p: self.less_centre(y, centre) for p, y, centre in self.together(positions, exponent)}
+        found = {}
+        for position in positions:
+            self.evaluations += position in together
+            found[position] = together.get(position) or self.sample(position, exponent)
+            if not found[position].finite:
+                break
+        return found
+
+    def together(self, positions: Sequence[int], exponent: int) -> Iterator[tuple[int, Array, Array]]:
+        """Outputs of batches, each with the one at the centre to compare it with; nothing where f takes no batches."""
+        if isinstance(self.function, Section):
+            moving = [p for p in positions if p != 0]
+            yield from self.function.outputs(self.point, self.steps.quantum(exponent), moving)
+
     def between(self, place: float, exponent: int) -> tuple[Sample, float]:
         """φ at the number nearest to `place` half lengths, and the share of the half length that it is."""
         moved, taken = self.steps.nearest(place, exponent)
         return self.less_centre(self.call(moved)), taken
 
-    def less_centre(self, output: Array) -> Sample:
-        """One number a cotangent from an output, and its rounding.
+    def less_centre(self, output: Array, centre: Array | None = None) -> Sample:
+        """One number a cotangent from an output less the one at the centre, and its rounding.
 
         Differences come first: what does not change costs no digits of what does.
         """
-        change = difference(output, self.start())
+        change = difference(output, self.start() if centre is None else centre)
         unit = max(unit_of(output.dtype), self.accuracy)
         least = underflow(output)
         if self.cotangents is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -39,6 +39,9 @@ class Line(Protocol):
 
     def sample(self, position: int, exponent: int) -> Sample:
         """φ at a whole number of quanta, less φ at the centre."""
+
+    def samples(self, positions: Sequence[int], exponent: int) -> dict[int, Sample]:
+        """φ at several, up to the first where it is not finite."""
 
     def between(self, place: float, exponent: int) -> tuple[Sample, float]:
         """φ near `place`, in half lengths, off the grid of quanta, and the place really taken."""
@@ -93,6 +96,15 @@ class ScalarLine:
             self._centre = self._call(0.0)
         value = self._centre if position == 0 else self._call(position * 2.0**exponent)
         return Sample(np.array([value - self._centre]), np.array([abs(value) * np.finfo(float).eps / 2]))
+
+    def samples(self, positions: Sequence[int], exponent: int) -> dict[int, Sample]:
+        """φ at several positions, one after another."""
+        found = {}
+        for position in positions:
+            found[position] = self.sample(position, exponent)
+            if not found[position].finite:
+                break
+        return found
 
     def between(self, place: float, exponent: int) -> tuple[Sample, float]:
         """φ at place · grid · 2**exponent, less φ(0)."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gradcheck.batches import Section
 from gradcheck.directions import Steps
 from gradcheck.estimate import Array
 from gradcheck.number import finfo
@@ -127,6 +128,17 @@ class Sides:
                 self.changes[key] = output - self.flat
         return self.changes[key]
 
+    def together(self, side: int, exponent: int) -> None:
+        """Sample what lacks of a segment in batches, where f takes them."""
+        if not isinstance(self.function, Section):
+            return
+        lacking = [p for p in self.nodes.positions if p and (side, p, exponent) not in self.changes]
+        places = [side * p for p in lacking]
+        for place, output, centre in self.function.outputs(self.point, self.steps.quantum(exponent), places):
+            self.evaluations += 1
+            change = output.astype(np.float64) - centre.astype(np.float64)
+            self.changes[side, side * place, exponent] = change.ravel()
+
     def search(self, budget: int, goal: float = 0.0) -> None:
         """Sample shorter and shorter segments until every output is known from both sides, or there are no more.
 
@@ -151,6 +163,7 @@ class Sides:
         """Slopes at the point from one segment, of which nothing shorter is known."""
         half = self.grid * 2.0**exponent
         with np.errstate(all="ignore"):
+            self.together(side, exponent)
             changes = np.array([self.change(side, p, exponent) for p in self.nodes.positions])
             c = np.abs(self.nodes.coefficients @ changes) / self.nodes.scale[:, None]
             floor = self.floor(changes)

@@ -357,11 +357,8 @@ class _Search:
     def take(self, exponent: int, count: int) -> Segment:
         segment = self.segments.setdefault(exponent, Segment(exponent, self.driven))
         nodes = chebyshev(count, self.line.grid)
-        for position in nodes.positions:
-            if position not in segment.samples:
-                segment.samples[position] = self.line.sample(position, exponent)
-                if not segment.samples[position].finite:
-                    break
+        lacking = [p for p in nodes.positions if p not in segment.samples]
+        segment.samples.update(self.line.samples(lacking, exponent))
         segment.count = count
         segment.readings = self.read(segment, nodes) if segment.finite else []
         for channel, reading in enumerate(segment.readings):
