@@ -41,10 +41,12 @@ class Misshapen(ValueError):  # noqa: N818 - read as a sentence: raise Misshapen
 class Batched(Counted):
     """The user's function, beside one that answers for several points at once; calls and points of both are counted.
 
-    `several` is that function, `known` says for the dtypes of inputs whether it was found to be f.
+    `several` is that function, and was `declared` to be f or is to be found so; `known` says for the dtypes of inputs
+    whether it was.
     """
 
     several: Callable[..., Any] | None = None
+    declared: bool = True
     known: dict[tuple[np.dtype[Any], ...], bool] = field(default_factory=dict)
 
     def room(self, inputs: Sequence[Array]) -> int:
@@ -90,14 +92,14 @@ class Batched(Counted):
         Raises
         ------
         ValueError
-            If it is not, and `strict`.
+            If it is not, though it was declared to be; unless not `strict`.
         """
         key = _dtypes(inputs)
         if self.several is None or key in self.known or not self.fitting(inputs):
             return
         why = self.fault(inputs, centre, accuracy)
         self.known[key] = not why
-        if why and strict and why != UNKNOWN:
+        if why and strict and self.declared and why != UNKNOWN:
             raise ValueError(f"{self.who}: {why}")
 
     def fault(self, inputs: Sequence[Array], centre: Array, accuracy: float) -> str:
@@ -156,7 +158,7 @@ NEEDED = (
 
 
 def counted(f: Callable[..., Any], batched: Callable[..., Any] | bool | None, who: str) -> Counted:
-    """The user's function as it is called, with the one for several points where that was declared.
+    """The user's function as it is called, with the one for several points where that was declared; once, of several.
 
     Raises
     ------
@@ -171,6 +173,8 @@ def counted(f: Callable[..., Any], batched: Callable[..., Any] | bool | None, wh
     >>> f.together([np.stack([x, 2 * x, 3 * x])]), f.calls, f.points
     (array([3., 6., 9.]), 4, 7)
     """
+    if isinstance(f, Counted):
+        return f
     if batched is None or batched is False:
         return Counted(f, who)
     if batched is not True and not callable(batched):

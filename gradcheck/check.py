@@ -10,7 +10,6 @@ import numpy as np
 
 from gradcheck.arguments import (
     METHODS,
-    Counted,
     finer_than,
     names_of,
     not_negative,
@@ -174,7 +173,7 @@ def check_vjp(
     ):
         if value is not None:
             positive(value, "check_vjp", name)
-    function = f if isinstance(f, Counted) else counted(f, batched, "check_vjp")
+    function = counted(f, batched, "check_vjp")
     task = Task(
         function,
         vjp,

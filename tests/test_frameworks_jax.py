@@ -135,3 +135,48 @@ def test_jax_s_wrong_calls_are_refused(options, words):
         check(lambda x: x, (drawn(3),), **options)
     with pytest.raises(ValueError, match="nothing can be judged"):
         check(lambda n: n, (3,))
+
+
+def test_jax_s_samples_are_taken_together_where_asked_for():
+    inputs = {"w": drawn(3, 2), "n": np.arange(3)}, drawn(4, 3)
+
+    def f(p, x):
+        return {"y": jnp.tanh(x @ p["w"]), "sum": x.sum(), "n": p["n"]}
+
+    for mode in ("reverse", "forward"):
+        one, many = (check(f, inputs, dtype="float64", mode=mode, batched=b) for b in (False, True))
+        assert one.passed
+        assert many.passed
+        assert 2 * many.calls < one.calls
+        assert many.resolution <= 2 * one.resolution
+
+
+def test_jax_s_wrong_gradient_fails_in_batches_too():
+    @jax.custom_vjp
+    def f(x):
+        return jnp.sin(x)
+
+    f.defvjp(lambda x: (f(x), x), lambda x, c: (c * jnp.cos(x) * 1.001,))
+    one, many = (check(f, (drawn(3),), dtype="float64", batched=b) for b in (False, True))
+    assert str(one.verdict) == str(many.verdict) == "fail"
+    assert many.calls < one.calls
+
+
+def test_where_jax_s_vmap_is_another_function_samples_are_taken_one_by_one():
+    @jax.custom_batching.custom_vmap
+    def f(x):
+        return jnp.sin(x)
+
+    @f.def_vmap
+    def _(size, batched, x):
+        return jnp.cos(x), batched[0]
+
+    @jax.custom_vjp
+    def g(x):
+        return f(x)
+
+    g.defvjp(lambda x: (jnp.sin(x), x), lambda x, c: (c * jnp.cos(x),))
+    one, many = (check(g, (drawn(3),), dtype="float64", batched=b) for b in (False, True))
+    assert many.passed
+    assert many.resolution == one.resolution
+    assert one.calls < many.calls <= one.calls + 3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck.frameworks.repeats import Unrepeatable
-from gradcheck.frameworks.torch import check
+from gradcheck.frameworks.torch import SMALL, check
 from gradcheck.frameworks.torch_arrays import from_numpy, to_numpy
 
 torch = pytest.importorskip("torch")
@@ -544,3 +544,96 @@ def test_on_a_cuda_device(dtype):
     found = check(seeded(Net()), (drawn(2, 1, 4, 4),), device="cuda", dtype=dtype)
     assert found.passed, str(found)
     assert check(WrongOrder.apply, point(), device="cuda").verdict == "fail"
+
+
+# Batches: several samples by one torch.func.vmap
+
+
+def recurrent(x, w):
+    h = torch.zeros_like(x[0])
+    for row in x:
+        h = torch.tanh(row + h @ w)
+    return h, {"sum": h.sum(), "constant": torch.ones(2, dtype=h.dtype)}
+
+
+class Doubled(torch.autograd.Function):
+    """Right for one point, and another function for a batch."""
+
+    @staticmethod
+    def forward(x):
+        return torch.sin(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, c):
+        return c * torch.cos(ctx.saved_tensors[0])
+
+    @staticmethod
+    def vmap(info, in_dims, x):
+        return 2 * Doubled.apply(x), in_dims[0]
+
+
+def both(function, *inputs, **options):
+    """The checks without batches and with them."""
+    return [check(function, inputs, batched=batched, **options) for batched in (False, "auto")]
+
+
+def test_torch_s_samples_are_taken_together():
+    for function, *inputs in (
+        (recurrent, drawn(4, 2, 3), drawn(3, 3, seed=1)),
+        (
+            seeded(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8, 2))),
+            drawn(2, 1, 4, 4),
+        ),
+    ):
+        one, many = both(function, *inputs)
+        assert one.passed
+        assert many.passed
+        assert 2 * many.calls < one.calls
+        assert [p.resolution for p in many.parts] == pytest.approx([p.resolution for p in one.parts], rel=1)
+        assert many.notes == one.notes
+
+
+def test_a_wrong_gradient_fails_in_batches_too():
+    class Halved(Doubled):
+        generate_vmap_rule = True
+        vmap = torch.autograd.Function.vmap
+
+        @staticmethod
+        def backward(ctx, c):
+            return c * torch.cos(ctx.saved_tensors[0]) / 2
+
+    one, many = both(Halved.apply, drawn(5))
+    assert str(one.verdict) == str(many.verdict) == "fail"
+    assert many.diagnosis == one.diagnosis
+    assert many.calls < one.calls
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs", "options"),
+    [
+        (lambda x: x * x.abs().max().item(), (drawn(5),), {}),
+        (Right.apply, (drawn(3, 2), drawn(2, 4, seed=1)), {}),
+        (nn.BatchNorm1d(3).double(), (drawn(7, 3),), {}),
+        (nn.Dropout(0.5), (drawn(7, 3),), {"fixed_rng": True}),
+        (Doubled.apply, (drawn(5),), {}),
+    ],
+    ids=["item", "a Function without vmap", "buffers", "random", "another function"],
+)
+def test_where_there_is_no_vmap_samples_are_taken_one_by_one(function, inputs, options):
+    one, many = both(function, *inputs, **options)
+    assert str(many.verdict) == str(one.verdict)
+    assert many.resolution == one.resolution
+    assert many.notes == one.notes
+    assert one.calls < many.calls <= one.calls + 3
+
+
+def test_torch_s_batches_are_of_small_things_unless_asked_for():
+    x = drawn(SMALL // 8 + 1)
+    alone, auto, asked = (check(torch.sin, x, batched=b) for b in (False, "auto", True))
+    assert auto.calls == alone.calls > 2 * asked.calls
+    with pytest.raises(ValueError, match="batched = 'yes', wanted True, False or 'auto'"):
+        check(torch.sin, x, batched="yes")

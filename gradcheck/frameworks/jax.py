@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.estimate import Array
 from gradcheck.frameworks.extras import needed
-from gradcheck.frameworks.pullable import Named, Pullable, judged
+from gradcheck.frameworks.pullable import Named, Pullable, forward_of, judged
 from gradcheck.pushforward import check_jvp
 from gradcheck.tree import argument_names
 from gradcheck.verdict import Check
@@ -30,6 +30,7 @@ def check(
     order: int = 1,
     linear_in: Sequence[str] = (),
     finer: Any = "auto",
+    batched: bool = False,
     seed: int = 0,
     **options: Any,
 ) -> Check:
@@ -58,6 +59,11 @@ def check(
         Leaves in which the function is affine: checked on whole numbers, to the bit.
     finer : dtype, optional
         In which the numeric derivative is taken; "auto" for the finest that works, in half precision.
+    batched : bool
+        Whether samples that are needed together are to come from jax.vmap, where that works and agrees with the
+        function, which is called for each of them otherwise. Not by itself: jax.vmap is traced at each call and, of
+        what is compiled, compiled for each number of points. On a CPU a check of a small function takes 0.9 to 1.2 of
+        its time, one of a compiled scan of 20,000 steps 1.3.
     seed : int
         Decides every direction and cotangent.
     **options
@@ -89,7 +95,7 @@ def check(
         )
     args = tuple(inputs) if isinstance(inputs, Sequence) and not isinstance(inputs, str) else (inputs,)
     with _in_64_bits(jax, dtype):
-        call = _call(jax, function, args, dict(kwargs or {}), wrt, dtype)
+        call = replace(_call(jax, function, args, dict(kwargs or {}), wrt, dtype), batched=batched)
         target = call.pullable()
         if mode == "forward":
             return _pushed(target, call, seed, options)
@@ -117,9 +123,7 @@ def _pushed(target: Pullable, call: _Call, seed: int, options: Mapping[str, Any]
 
     values, _ = stable_outputs(target.name, target.forward, target.inputs)
     outputs = layout_of(values)
-
-    def f(*arrays: Array) -> Array:
-        return outputs.joined([value for _, value in target.forward(*arrays)])
+    f = forward_of(target, outputs, "check_jvp")
 
     def jvp(tangents: Sequence[Array], *arrays: Array) -> Array:
         return outputs.joined(call.pushed(tangents, arrays))
@@ -189,12 +193,16 @@ class _Call:
     leaves: tuple[Any, ...]
     names: tuple[str, ...]
     places: tuple[int, ...]
+    batched: bool = False
 
     def pullable(self) -> Pullable:
         """The function of what is judged alone."""
         points = tuple(np.array(self.leaves[i]) for i in self.places)
         names = tuple(self.names[i] for i in self.places)
-        return Pullable(self.name, names, points, self.forward, self.pullback, notes=self._held())
+        several = self.several if self.batched else None
+        return Pullable(
+            self.name, names, points, self.forward, self.pullback, notes=self._held(), several=several
+        )
 
     def _held(self) -> tuple[str, ...]:
         """Arrays that are held fixed; what is no array is none of the arguments that one would derive by."""
@@ -234,6 +242,11 @@ class _Call:
         with _in_64_bits(self.jax, arrays[0].dtype):
             found = self.answered(*self.given(arrays))
         return tuple((keystr(path), np.asarray(leaf)) for path, leaf in found if _is_floating(self.jax, leaf))
+
+    def several(self, *stacked: Array) -> list[Array]:
+        """The values of the same outputs at several points, by jax.vmap."""
+        with _in_64_bits(self.jax, stacked[0].dtype):
+            return [np.asarray(leaf) for leaf in self.jax.vmap(self.outputs)(*self.given(stacked))]
 
     def pullback(self, cotangents: Sequence[Array], *arrays: Array) -> tuple[Any, ...]:
         """The gradients of jax.vjp."""

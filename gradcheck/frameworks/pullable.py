@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arguments import Counted
+from gradcheck.batches import Batched
 from gradcheck.certificate import gravest
 from gradcheck.check import check_vjp
 from gradcheck.conduct import Fault
@@ -54,6 +56,9 @@ class Pullable:
         Dtypes, the finest first, in which the forward can be evaluated for inputs in half precision.
     notes : tuple of str
         What was held fixed, and the like.
+    several : callable (*stacked) -> tuple of ndarray, optional
+        The outputs at several points, each with an axis of points in front, for inputs that have it: of vmap. Whether
+        it works, and is the forward, is found out.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Pullable:
     pullback: Callable[..., tuple[Any, ...]]
     finer: tuple[str, ...] = ("float64", "float32")
     notes: tuple[str, ...] = ()
+    several: Callable[..., Sequence[Array]] | None = None
 
 
 @dataclass
@@ -75,6 +81,10 @@ class _Wrapped:
 
     def f(self, *arrays: Array) -> Array:
         return self.outputs.joined([value for _, value in self.target.forward(*arrays)])
+
+    def counted(self) -> Counted:
+        """The forward, counted, with what answers for several points if there is such a thing."""
+        return forward_of(self.target, self.outputs, "check_vjp")
 
     def vjp(self, cotangent: Array, *arrays: Array) -> tuple[Array, ...]:
         gradients = self.target.pullback(self.outputs.split(cotangent), *arrays)
@@ -99,6 +109,23 @@ class _Wrapped:
         return worst
 
 
+def forward_of(target: Pullable, outputs: Outputs, who: str) -> Counted:
+    """The outputs as one array, counted, with what answers for several points if there is such a thing.
+
+    Where that raises, or is another function, the forward is called for each: nothing was declared of it.
+    """
+
+    def f(*arrays: Array) -> Array:
+        return outputs.joined([value for _, value in target.forward(*arrays)])
+
+    def several(*stacked: Array) -> Array:
+        assert target.several is not None
+        values = target.several(*stacked)
+        return np.stack([outputs.joined([v[k] for v in values]) for k in range(len(stacked[0]))])
+
+    return Counted(f, who) if target.several is None else Batched(f, who, several=several, declared=False)
+
+
 def judged(
     target: Pullable, *, seed: int, linear_in: Sequence[str | int], finer: Any, options: Mapping[str, Any]
 ) -> Check:
@@ -120,7 +147,7 @@ def judged(
         return _raised(target, error, seed, notes)
     dtype, said = _finer(wrapped, finer)
     options = {"seed": seed, "names": target.names, "linear_in": _places(linear_in, target), **options}
-    check = check_vjp(wrapped.f, wrapped.vjp, target.inputs, finer=dtype, **options)
+    check = check_vjp(wrapped.counted(), wrapped.vjp, target.inputs, finer=dtype, **options)
     if finer == "auto" and dtype is None and check.verdict is Verdict.INCONCLUSIVE:
         dtype, said = _finest(wrapped, f"evaluated in {check.dtype} alone")
     if finer == "auto" and dtype is not None and check.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE):
@@ -137,7 +164,7 @@ def _by_finer(check: Check, wrapped: _Wrapped, dtype: np.dtype[Any], options: Ma
     left = [i for i, part in enumerate(check.parts) if _is_dim(part)]
     if not left:
         return check
-    fine = check_vjp(wrapped.f, wrapped.vjp, inputs, only=left, **options)
+    fine = check_vjp(wrapped.counted(), wrapped.vjp, inputs, only=left, **options)
     errors = wrapped.errors(inputs, np.random.default_rng([options["seed"], 9]))
     parts = list(check.parts)
     for i, finely in zip(left, fine.parts, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +21,11 @@ from gradcheck.verdict import Check
 
 Tensors = dict[str, Any]
 
+SMALL = 2**15
+"""Bytes of what is judged up to which samples are taken together by torch.func.vmap, which pays there: on a CPU a check
+takes 0.73 to 0.97 of its time (an encoder layer, an MLP, small CNNs, elementwise functions), and 1.1 where there is no
+vmap. Beyond, a convolution, which becomes one in groups, takes 1.2 to 1.4; the others gain down to 0.8."""
+
 WRITES = "leaf Variable"
 """In what torch says of code that writes into a tensor of which the gradient is asked."""
 
@@ -36,6 +42,7 @@ def check(
     fixed_rng: bool = False,
     linear_in: Sequence[str] = (),
     finer: Any = "auto",
+    batched: bool | str = "auto",
     seed: int = 0,
     **options: Any,
 ) -> Check:
@@ -66,6 +73,9 @@ def check(
     finer : dtype, optional
         In which the numeric derivative is taken, as `check_vjp` has it; "auto" for the finest that works, in half
         precision; None for the function as it is.
+    batched : bool or "auto"
+        Whether samples that are needed together are to come from torch.func.vmap, where that works and agrees with the
+        function, which is called for each of them otherwise. "auto": where that pays, see `SMALL`.
     seed : int
         Decides every direction and cotangent.
     **options
@@ -99,11 +109,13 @@ def check(
     torch = needed("torch", "torch", "gradcheck.frameworks.torch")
     if order not in (1, 2):
         raise ValueError(f"check: no such order\n  order = {order!r}, wanted 1 or 2")
+    if batched not in (True, False, "auto"):
+        raise ValueError(f"check: no such batched\n  batched = {batched!r}, wanted True, False or 'auto'")
     args = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
     class_given = isinstance(function, type) and issubclass(function, torch.autograd.Function)
     called: Any = getattr(function, "apply", None) if class_given else function
     with left_as_found(torch, called), torch.inference_mode(False):
-        call = _Call(torch, called, args, dict(kwargs or {}), fixed_rng)
+        call = _Call(torch, called, args, dict(kwargs or {}), fixed_rng, batched)
         call.place(dtype, device)
         target = call.pullable(wrt)
         call.refuse_chance()
@@ -123,6 +135,7 @@ class _Call:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     fixed_rng: bool
+    batched: bool | str = False
     tensors: Tensors = field(default_factory=dict)
     parameters: tuple[str, ...] = ()
     buffers: Tensors = field(default_factory=dict)
@@ -131,6 +144,7 @@ class _Call:
     points: tuple[Array, ...] = ()
     cloned: bool = False
     detached: set[str] = field(default_factory=set)
+    paths: tuple[str, ...] = ()
     started: Any = None
 
     @property
@@ -210,7 +224,17 @@ class _Call:
             )
         self.dtypes = tuple(self.tensors[n].dtype for n in self.judged)
         self.points = tuple(arrays_of.to_numpy(self.torch, self.tensors[n]).copy("K") for n in self.judged)
-        return Pullable(self.name, self.judged, self.points, self.forward, self.pullback, notes=self._held())
+        small = sum(x.nbytes for x in self.points) <= SMALL
+        several = self.several if self.batched is True or (self.batched and small) else None
+        return Pullable(
+            self.name,
+            self.judged,
+            self.points,
+            self.forward,
+            self.pullback,
+            notes=self._held(),
+            several=several,
+        )
 
     def _held(self) -> tuple[str, ...]:
         rest = [f"{n} ({t.dtype})" for n, t in self.tensors.items() if n not in self.judged]
@@ -310,7 +334,20 @@ class _Call:
     def forward(self, *arrays: Array) -> Named:
         """The values of the outputs that have a derivative."""
         _, answer = self.run([np.array(a, order="K") for a in arrays])
+        self.paths = tuple(path for path, _ in answer)
         return tuple((path, arrays_of.to_numpy(self.torch, out)) for path, out in answer)
+
+    def several(self, *stacked: Array) -> list[Array]:
+        """The values of the same outputs at several points, by torch.func.vmap, which refuses what it cannot do."""
+
+        def kept(*given: Any) -> tuple[Any, ...]:
+            found = dict(self.outputs([t.clone() for t in given] if self.cloned else given))
+            return tuple(found[path] for path in self.paths)
+
+        with self.torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what has no rule for batches is said to be slow
+            made = [self.leaf(a, n) for a, n in zip(stacked, self.judged, strict=True)]
+            return [arrays_of.to_numpy(self.torch, out) for out in self.torch.func.vmap(kept)(*made)]
 
     def pullback(self, cotangents: Sequence[Array], *arrays: Array) -> tuple[Any, ...]:
         """The gradients that torch derives."""
