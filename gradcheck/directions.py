@@ -26,6 +26,10 @@ def integers(shape: tuple[int, ...], limit: int, rng: np.random.Generator, *, no
     return np.asarray(drawn, dtype=np.float64)
 
 
+#: Sizes between which squares, and sums of them, are numbers with all their digits.
+SQUARES = 1e-140, 1e140
+
+
 @dataclass(frozen=True)
 class Steps:
     """Displacements of `point` along `direction` that are representable, whatever the position.
@@ -65,11 +69,14 @@ class Steps:
         """The point nearest to `place` half lengths along the quanta, and the place that its steps add up to."""
         quantum = self.quantum(exponent)
         moved = self.point + self.point.dtype.type(place * self.grid) * quantum
-        step, whole = (moved - self.point).astype(np.float64).ravel(), quantum.astype(np.float64).ravel()
-        size = float(np.abs(whole).max())
+        step = (moved - self.point).astype(np.float64, copy=False).ravel()
+        whole = quantum.astype(np.float64, copy=False).ravel()
+        size = max(float(whole.max()), -float(whole.min()))
         if size == 0:
             return moved, place
-        return moved, float((step / size) @ (whole / size) / ((whole / size) @ (whole / size)) / self.grid)
+        if not SQUARES[0] < size < SQUARES[1]:
+            step, whole = step / size, whole / size
+        return moved, float(step @ whole / (whole @ whole) / self.grid)
 
     def taken(self, exponent: int) -> Array:
         """The direction that the steps really have, float64."""

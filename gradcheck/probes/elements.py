@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.estimate import Array
-from gradcheck.probes.field import FieldLine, difference, underflow, unit_of
+from gradcheck.probes.channels import difference
+from gradcheck.probes.field import FieldLine, underflow, unit_of
 from gradcheck.probes.line import Sample
 
 
