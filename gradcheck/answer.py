@@ -77,6 +77,11 @@ def same_bits(a: Array, b: Array) -> Array:
     >>> same_bits(np.array([np.nan, 0.0]), np.array([np.nan, -0.0]))
     array([ True, False])
     """
+    whole = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}.get(a.dtype.itemsize)
+    if (
+        whole is not None and a.flags.c_contiguous and b.flags.c_contiguous
+    ):  # one comparison an element, and no copy
+        return np.asarray(np.equal(a.view(whole), b.view(whole)))
     pairs = (np.ascontiguousarray(v).reshape(-1).view(np.uint8).reshape(v.size, -1) for v in (a, b))
     return np.asarray(np.equal(*pairs).all(axis=1)).reshape(a.shape)
 
@@ -118,3 +123,15 @@ def backward(array: Array) -> Array:
     """The same values, stored from the last to the first: every stride negative."""
     turn = (slice(None, None, -1),) * array.ndim
     return np.array(array[turn], order="C", copy=True)[turn]
+
+
+def turned(array: Array) -> Array:
+    """The same values, stored from the last to the first, first axis fastest: no stride is what is usual.
+
+    Examples
+    --------
+    >>> turned(np.ones((2, 3))).strides, turned(np.ones(3)).strides
+    ((-8, -16), (-16,))
+    """
+    turn = (slice(None, None, -1),) * array.ndim
+    return fortran(array[turn])[turn]

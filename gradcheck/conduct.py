@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from gradcheck.answer import gradient_of, listed, memory_faults, same_bits, wide
 from gradcheck.estimate import Array
-from gradcheck.glance import QUIET, glance, is_many
+from gradcheck.glance import QUIET, Glance, glance, is_many
 from gradcheck.number import finfo, is_inexact
 from gradcheck.recall import Gradients, Recall, brief
 from gradcheck.rounding import SAFETY, apart, cap, eps_of, largest, rounding
@@ -57,7 +57,7 @@ class Conduct:
     rounding : tuple of (ndarray or None)
         Element by element, in the gradient's units: how much of it may be rounding (measured, capped).
     calls : int
-        Calls of the vjp that it cost: 11, or 5 with many elements, where nothing had to be told apart.
+        Calls of the vjp that it cost: 11, or 3 to 5 with many elements, where nothing had to be told apart.
     part : tuple of (ndarray or None), optional
         The answer to a part of the cotangent, where that was asked for and proved to be as good as any other.
     """
@@ -134,9 +134,12 @@ def examine(
     if any(gradient is not None for gradient in exam.first):
         exam.see_memory()
         exam.see_finite(finite_output)
-        if not (is_many(exam.offers()) and exam.glanced(recall, part)):
+        seen = exam.glanced(recall, part) if is_many(exam.offers()) else None
+        if seen is None:
             exam.see_linear(recall, measured=measured)
-        if not measured:
+            if is_many(exam.offers()) and not measured:
+                exam.see_refilled(recall)
+        if not measured and not (seen and seen.zero):
             exam.see_zero(recall)
         exam.see_refusals(recall)
         exam.see_overwritten()
@@ -226,9 +229,9 @@ class _Exam:
         for i, (array, was) in enumerate(
             zip((self.cotangent, *self.inputs), self.before, strict=True), start=-1
         ):
-            if array.tobytes() == was:
-                continue
             old = np.frombuffer(was, array.dtype).reshape(array.shape)
+            if same_bits(array, old).all():
+                continue
             seen = f"{_count(~same_bits(array, old))} differ after {when}, wanted 0; restored"
             array[...] = old
             what = self.names[i] if i >= 0 else "the cotangent"
@@ -289,21 +292,21 @@ class _Exam:
 
     # What further calls show
 
-    def glanced(self, recall: Recall, part: Array | None) -> bool:
-        """Whether a glance shows nothing but rounding, which is then taken from it."""
+    def glanced(self, recall: Recall, part: Array | None) -> Glance | None:
+        """A glance that shows nothing but rounding, which is then taken from it; None where it shows more."""
         seen = glance(recall, part)
         if seen is None:
-            return False
+            return None
         limits = {i: self.limits(i, gradient, recall) for i, _, gradient in self.offered()}
         if any((seen.spread[i] > QUIET * few).any() for i, (_, _, few) in limits.items()):
-            return False
+            return None
         if any(self.matters(i, seen.spread[i]) for i in limits):
-            return False
+            return None
         for i, _, gradient in self.offered():
             eps, most, _ = limits[i]
             self.rounding[i] = rounding(gradient, (seen.typical(i),), eps, most)
         self.part = seen.part
-        return True
+        return seen
 
     def see_linear(self, recall: Recall, *, measured: bool) -> None:
         """Judge the deviations of further calls from the first, and take the rounding from them."""
@@ -325,6 +328,20 @@ class _Exam:
                 rule = f"a tie or kink decided otherwise, or digits lost; {most:.1e} is called rounding"
                 what = f"{name} moves with the last digits of the inputs"
                 self.add("rounding", "note", i, what, _size(moved[i], moved[i] > most), rule)
+
+    def see_refilled(self, recall: Recall) -> None:
+        """An answer that is kept by the objects that were asked with: by then they hold other numbers."""
+        for i, change in enumerate(recall.refilled()):
+            if (change > QUIET * self.limits(i, change, recall)[2]).any():
+                what = f"gradient of {self.names[i]} is that of what the arrays held before"
+                self.add(
+                    "repeat",
+                    "fail",
+                    i,
+                    what,
+                    _size(change, change > 0),
+                    "with twice the cotangent in them, by half",
+                )
 
     def matters(self, i: int, deviation: Array, parts: Sequence[Array | None] = ()) -> bool:
         """Whether a gradient differs from itself by what is an error of interest, beside it and its parts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,6 +97,19 @@ class Recall:
             self._again = self.deviation(self.plain(self.cotangent))
         return self._again
 
+    def refilled(self) -> list[Array]:
+        """|g(2c)/2 − g(c)|, where 2c is in the very objects that held c at the call before; 0 for numbers too large."""
+        held = [self.cotangent.copy("K"), *(x.copy("K") for x in self.inputs)]
+        if self.factor() > 0:
+            return [np.zeros(x.shape) for x in self.inputs]
+        try:
+            self.call(held[0], held[1:])
+            for array, value in zip(held, (2 * self.cotangent, *self.inputs), strict=True):
+                array[...] = value
+            return self.deviation(times(self.call(held[0], held[1:]), 0.5))
+        except Exception:  # what raises for other cotangents has been told
+            return [np.zeros(x.shape) for x in self.inputs]
+
     def scaled(self) -> list[Array]:
         """|g(s c)/s − g(c)| for s = −2^k: zero to the bit where g is linear in c, whatever its rounding.
 
@@ -113,6 +127,21 @@ class Recall:
         sizes = [largest(self.cotangent), *(largest(g) for g in self.first if g is not None)]
         too_large = max(sizes) > float(info.max) / 16 / abs(factor)
         return 1.0 if too_large or sizes[0] < np.sqrt(float(info.tiny)) else factor
+
+    def tiny(self) -> float | None:
+        """5/2^k, so small that the square of no element of the cotangent is above 0, and a sum of them is 0 as well.
+
+        None where gradients would lose digits that small (in float16), or such a square is not 0 (in long double, or
+        where the vjp may compute in other numbers than the cotangent has).
+        """
+        info, most = finfo(self.cotangent.dtype), largest(self.cotangent)
+        least = float(info.smallest_subnormal)
+        others = {float(finfo(g.dtype).eps) for g in self.first if g is not None}
+        if not (least > 0 < most) or others != {float(info.eps)}:
+            return None
+        factor = 5.0 * 2.0 ** -math.ceil(math.log2(most) - math.log2(least) / 2 + math.log2(10.0))
+        biggest = max(largest(g) for g in self.first if g is not None)
+        return factor if factor * biggest * float(info.eps) > float(info.tiny) else None
 
     def moved(self) -> list[Array]:
         """|(g(3c, x + d)/3 + g(5c, x − d)/5)/2 − g(c, x)|, to which the slope of g contributes nothing.

@@ -26,7 +26,7 @@ from gradcheck.joint import JointTrial, Shown, agreed, joined, places
 from gradcheck.number import coarsest
 from gradcheck.probes import exact
 from gradcheck.quick import SHORTER
-from gradcheck.rounding import counting
+from gradcheck.rounding import counting, median
 from gradcheck.surroundings import calls_of, disturbed, settled, surroundings
 from gradcheck.trial import LEAST, RESERVE, WANTED, Claim, Trial
 from gradcheck.turns import Context, Suspect
@@ -44,8 +44,9 @@ MISSED, LOOKS = 1e-3, 4
 #: Cotangents read off the same samples, and how they are called in reports.
 LABELS = ("dense", "sparse", "one element")
 
-#: Outputs from which on the sparse cotangent has a tenth of them: of fewer it has more, and is one of its own.
-NESTED = 40
+#: Outputs from which on the sparse cotangent is a part of the dense one, where there are many inputs as well; its
+#: elements that are not 0: as many neighbours, whose contributions meet, as others that are alone.
+NESTED, ALONE = 40, 4
 
 
 @dataclass
@@ -585,7 +586,8 @@ def _cotangents(centre: Array, given: Any, rng: np.random.Generator, *, nested: 
     """Cotangents in the dtype of the output: the given one, else a dense, a sparse and a one-element one.
 
     Shape (cotangents, *shape of the output). A dense one alone lets pass what is wrong for single elements. Where
-    `nested` the sparse one is a part of the dense one: one call shows its claim, and whether claims add up.
+    `nested` the sparse one is a part of the dense one, of few elements: one call shows its claim, and whether claims
+    add up. A third one would have of so many outputs one, and show no more than the second.
     """
     if given is not None:
         cotangent = real_array(given, "check_vjp", "cotangent")
@@ -599,11 +601,22 @@ def _cotangents(centre: Array, given: Any, rng: np.random.Generator, *, nested: 
     if centre.size == 1:
         return np.full((1, *centre.shape), rng.uniform(0.5, 2.0)).astype(centre.dtype)
     dense = gaussian(centre.shape, rng)
+    if nested:
+        few = _few(centre.size, rng)
+        both = np.zeros((2, *centre.shape), centre.dtype)
+        both[0] = dense
+        both.reshape(2, -1)[1, few] = both[0].ravel()[few]
+        return both
     single = np.zeros(centre.size)
     single[rng.integers(centre.size)] = 1.0
-    other = dense if nested else gaussian(centre.shape, rng)
-    sparse = other * (rng.random(centre.shape) < max(0.1, 4 / centre.size))
+    sparse = gaussian(centre.shape, rng) * (rng.random(centre.shape) < max(0.1, 4 / centre.size))
     return np.stack([dense, sparse, single.reshape(centre.shape)]).astype(centre.dtype)
+
+
+def _few(count: int, rng: np.random.Generator) -> Array:
+    """Places of a few of so many elements: neighbours, and as many anywhere, of which one may be met twice."""
+    first = int(rng.integers(count - ALONE + 1))
+    return np.concatenate([np.arange(first, first + ALONE), rng.integers(count, size=ALONE)])
 
 
 def _magnitude(cotangent: Array, centre: Array) -> float:
@@ -624,7 +637,7 @@ def _spread_rounding(stack: Array, rounding: Array, sizes: Array) -> Array:
     shares = (sizes / sizes[0] if sizes[0] > 0 else np.ones(len(sizes))).reshape(-1, *[1] * rounding.ndim)
     first = np.abs(stack[0])
     counts = counting(first)
-    relative = float(np.median(rounding[counts] / first[counts])) if counts.any() else 0.0
+    relative = median(rounding[counts] / first[counts]) if counts.any() else 0.0
     return np.maximum(rounding * shares, relative * np.abs(stack))
 
 

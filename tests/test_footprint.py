@@ -40,8 +40,8 @@ def test_memory_is_so_many_arrays_whether_it_passes_or_fails(vjp, verdict, size)
     assert peak / x.nbytes <= ARRAYS
 
 
-@pytest.mark.parametrize(("conduct", "calls"), [(True, 7), (False, 6)])
-def test_a_vjp_of_many_elements_is_called_seven_times(conduct, calls):
+@pytest.mark.parametrize("conduct", [True, False])
+def test_a_vjp_of_many_elements_is_called_four_times(conduct):
     asked = []
 
     def counted(c, x):
@@ -54,5 +54,5 @@ def test_a_vjp_of_many_elements_is_called_seven_times(conduct, calls):
             np.tanh, counted, (np.random.default_rng(0).standard_normal(size),), conduct=conduct
         )
         assert check.passed
-        assert len(asked) == calls
+        assert len(asked) == 4
         assert check.evaluations <= 30
