@@ -332,3 +332,13 @@ def test_a_negative_zero_stays_one():
 
 def test_nothing_is_declared_by_default():
     assert type(counted(np.sin, None, "who")) is type(counted(np.sin, False, "who")) is Counted
+
+
+def test_the_benchmark_tells_calls_and_times():
+    from benchmarks.batches import dense, recurrent, row, solved
+
+    for made in (dense, recurrent, solved):
+        cells = [cell.strip() for cell in row(made(), rounds=1).strip("| ").split("|")]
+        assert len(cells) == 8
+        assert 2 * int(cells[4]) < int(cells[3])
+        assert float(cells[7]) == pytest.approx(float(cells[6]) / float(cells[5]), abs=0.02)
