@@ -174,12 +174,35 @@ def test_large_maps_and_batches_are_taken_in_pieces(monkeypatch, limit):
 def test_samples_are_taken_in_pieces(monkeypatch, limit, dtype, n):
     (x,) = integers((3, 2, 12, 24), dtype=dtype)
     x[0, 0, 0] *= -0.0
-    monkeypatch.setattr(upsample, "_CHUNK", limit)
+    monkeypatch.setattr(upsample, "_HELD", limit * x.itemsize)
     monkeypatch.setattr(downsample, "_CHUNK", limit)
     up, wanted = upsample.fast(x, n), upsample.naive(x, n)
     same(up, wanted)
     assert np.array_equal(np.signbit(up.real), np.signbit(wanted.real))
     same(downsample.fast(x, n), downsample.naive(x, n))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f8", "complex64", "complex128"])
+@pytest.mark.parametrize("n", [2, 3, 4])
+@pytest.mark.parametrize("width", [1, 5])
+def test_pixels_are_copied_to_the_bit_whatever_they_mean(dtype, n, width):
+    count = 2 * 3 * width * np.dtype(dtype).itemsize
+    bits = np.random.default_rng(0).integers(
+        0, 256, count, dtype=np.uint8
+    )  # NaN with and without payload among them
+    bits[-np.dtype(dtype).itemsize :] = 0xFF
+    x = bits.view(dtype).reshape(1, 2, 3, width)
+    items = [np.frombuffer(bits.tobytes(), f"V{x.itemsize}").reshape(x.shape), upsample.fast(x, n)]
+    wanted = np.repeat(np.repeat(items[0], n, axis=2), n, axis=3)
+    assert items[1].tobytes() == wanted.tobytes()
+
+
+def test_rows_too_long_to_be_one_item_are_copied_as_they_are(monkeypatch):
+    (x,) = integers((2, 3, 4, 5))
+    wanted = upsample.naive(x, 2)
+    monkeypatch.setattr(upsample, "_LONGEST", 10)
+    monkeypatch.setattr(upsample, "_item", {8: np.dtype("V8"), 16: np.dtype("V16")}.__getitem__)
+    same(upsample.fast(x, 2), wanted)
 
 
 FORMS = {"valid": "x k", "full": "d k", "kernel_gradient": "x d"}
@@ -306,6 +329,61 @@ def test_a_slope_is_right_in_dtypes_that_have_no_integer_of_their_own(dtype):
     # four roundings in the dtype, and the naive one's in float64
     gap = np.abs(sigmoid.fast_slope(u).astype(float) / wanted - 1)
     assert np.max(gap) <= 4 * max(np.finfo(dtype).eps, np.finfo(float).eps)
+
+
+def sure(u):
+    """f and f' from 50 digits."""
+    with mpmath.workdps(50):
+        values, mirrored = [
+            [1 / (1 + mpmath.exp(-mpmath.mpf(float(each)))) for each in side] for side in (u, -u)
+        ]
+        return np.array(values, float), np.array(
+            [float(y * z) for y, z in zip(values, mirrored, strict=True)]
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_value_and_slope_of_one_exponential_keep_their_digits_on_either_side(dtype):
+    info = np.finfo(dtype)
+    edge = -np.log(float(info.tiny))  # beyond it e or 1 / (1 + e) is no normal number
+    u = np.concatenate([np.linspace(-edge, edge, 401), np.linspace(-4, 4, 100)]).astype(dtype)
+    values, slopes = sigmoid.fast_both(u)
+    assert values.dtype == slopes.dtype == dtype
+    # six roundings (exp two), of which the quotient's and before count twice in the slope; where the result is normal
+    for found, wanted in zip((values, slopes), sure(u), strict=True):
+        wide = wanted >= 2 * float(info.tiny)
+        assert np.max(np.abs(found[wide].astype(float) / wanted[wide] - 1)) <= 9 * float(info.eps) / 2
+    np.testing.assert_array_equal(sigmoid.fast_both(u[::3])[0], values[::3])
+
+
+@pytest.mark.parametrize("place", [0, 7])
+def test_value_and_slope_far_out_and_denormal_are_those_of_each_alone(place):
+    u = np.linspace(-3, 3, 2 * (sigmoid._BLOCK // 3)).reshape(2, -1)
+    for wild in (800.0, -800.0, 720.0, -720.0, -745.1, 1e308, -1e308, np.inf, -np.inf, np.nan):
+        u[1, place] = wild
+        values, slopes = sigmoid.fast_both(u)
+        np.testing.assert_array_equal(slopes[1, place], sigmoid.fast_slope(u)[1, place])
+        # exp(-u) overflows where exp(u) is denormal yet: the value alone is zero there
+        below = sigmoid.naive(u)[1, place] if -750 < wild < 0 else sigmoid.fast(u)[1, place]
+        np.testing.assert_array_equal(values[1, place], below)
+
+
+@pytest.mark.parametrize(
+    "layout", [np.asfortranarray, lambda u: u[::-1, ::2], lambda u: u[0, 0, ...], np.array]
+)
+def test_blocks_are_those_of_the_whole_in_any_layout(monkeypatch, layout):
+    u = layout(draw([(12, 40)])[0])
+    wanted = [form(u) for form in (sigmoid.naive, sigmoid.naive_slope)]
+    for size in (1, 7, 1000):
+        monkeypatch.setattr(sigmoid, "_BLOCK", size)
+        for found, right in zip(
+            (*sigmoid.fast_both(u), sigmoid.fast_slope(u)), (*wanted, wanted[1]), strict=True
+        ):
+            assert found.shape == u.shape
+            assert gap(found, right) < 2e-15
+    same(np.isnan(sigmoid.fast_both(np.full(9, np.nan))), np.ones((2, 9), bool))
+    complex_step = sigmoid.fast_both(u + 1e-30j)
+    assert gap(complex_step[0].imag / 1e-30, wanted[1]) < 2e-15
 
 
 @pytest.mark.parametrize("form", SIGMOIDS + SLOPES)
