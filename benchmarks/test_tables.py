@@ -10,11 +10,14 @@ import pytest
 from benchmarks import claims, epoch, growth, memory
 
 
-def test_claims_are_printed_with_their_limits(capsys):
-    assert claims.main(["--side", "4", "--maps", "2", "--rounds", "6", "--clock", "cpu"]) == 0
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_claims_are_printed_with_their_limits(capsys, dtype):
+    told = ["--side", "4", "--maps", "2", "--rounds", "6", "--clock", "cpu", "--dtype", dtype]
+    assert claims.main(told) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("| limit:") for line in lines) == 3
-    assert sum(line.startswith("| limit of NumPy:") for line in lines) == 2
+    assert sum(line.startswith("| limit:") for line in lines) == 5
+    assert sum(line.startswith("| one pass of NumPy's") for line in lines) == 2
+    assert sum(line.startswith("| pixels: ") for line in lines) == (4 if dtype == "float64" else 6)
     assert any("(the notes)" in line for line in lines)
 
 
