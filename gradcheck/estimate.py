@@ -41,7 +41,7 @@ class Estimate:
     method : str
         The evidence: "exact", "complex step", "spectral" or "differences".
     evaluations : int
-        Calls of the function that it cost.
+        Calls of the function that it cost; of batches, points.
     points, step : int, float
         Samples on the final segment [−step, step], and its half length (0 where there is no segment).
     noise, truncation : float
