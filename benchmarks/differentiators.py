@@ -73,14 +73,18 @@ def checked(f: Counted, x: Any) -> Answer:
     """The probe as a check asks for it: until a claimed derivative, here the right one, can be judged."""
     from gradcheck.probes import spectral as probe
     from gradcheck.probes.field import FieldLine
-    from gradcheck.trial import GOAL, NEAR, START
+    from gradcheck.trial import GOAL, NEAR, ROOM, START, WANTED
 
     point = np.asarray(x).reshape(1)
     size = abs(float(x)) or 1.0
     line = FieldLine(f, point, np.full(1, size))
-    goal = GOAL.get(point.dtype.name, 1e-11) * abs(f.function.derivative(x)) * size
+    slope = abs(f.function.derivative(x)) * size
+    goal, need = (
+        GOAL.get(point.dtype.name, 1e-11) * slope,
+        WANTED.get(point.dtype.name, 1e-6) / ROOM * slope,
+    )
     start = NEAR.get(point.dtype.name, START)
-    ((estimate, exponent),) = probe.probe(line, start=start, goal=goal)
+    ((estimate, exponent),) = probe.probe(line, start=start, goal=goal, need=need)
     step = float(line.steps.taken(exponent)[0])
     return _answer(estimate.value / step, estimate.bound / abs(step)) if step else Answer(np.nan, np.inf)
 

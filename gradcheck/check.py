@@ -42,7 +42,7 @@ def check_vjp(
     wanted: float | None = None,
     aim: float | None = None,
     budget: int = 120,
-    directions: int = 2,
+    directions: int | None = None,
     conduct: bool = True,
     strict: bool = False,
     sizes: Mapping[str, int] | None = None,
@@ -85,8 +85,9 @@ def check_vjp(
         where that is cheap.
     budget : int
         Calls of f that an input may cost.
-    directions : int
-        Independent directions for each input.
+    directions : int, optional
+        Independent directions for each input. By default a second one only where the first could miss an error of
+        twice `wanted` with a chance of more than one in a million.
     conduct : bool
         Whether to examine what else a vjp owes its caller (`gradcheck.conduct`).
     sizes : mapping of name to int, optional

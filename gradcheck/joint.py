@@ -94,6 +94,10 @@ class JointTrial(Trial):
             for taken, comparisons in zip(self.taken, self.rounds, strict=True)
         ]
 
+    def last(self) -> list[Comparison]:
+        """What the last direction shows of each input."""
+        return [self.of(part)[-1] for part in self.parts]
+
     @property
     def settled(self) -> bool:
         """Whether a further direction would tell no more: where claims differ each is looked at by itself."""
@@ -126,9 +130,9 @@ class Shown:
     thresholds: tuple[float, ...] = ()
 
 
-def agreed(trial: JointTrial, directions: int, wanted: float) -> list[Shown | None]:
+def agreed(trial: JointTrial, directions: int | None, wanted: float) -> list[Shown | None]:
     """For each input what the trial shows of it; None for one that has to be looked at by itself."""
-    trial.run(directions, CALLS + RESERVE)
+    trial.run(directions, CALLS + RESERVE, wanted)
     if trial.differing or decide(trial.rounds, wanted)[0] is not Verdict.PASS:
         return [None] * len(trial.parts)
     calls = -(-trial.evaluations // len(trial.parts))

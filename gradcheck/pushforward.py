@@ -39,7 +39,7 @@ def check_gradient(
     method: str = "auto",
     wanted: float | None = None,
     budget: int = 120,
-    directions: int = 2,
+    directions: int | None = None,
     conduct: bool = True,
     kinks: str = "refuse",
     noise: float = 0.0,
@@ -257,7 +257,7 @@ def check_hvp(
     return found if found.verdict is Verdict.FAIL else task.symmetric(found)
 
 
-def _options(who: str, seed: int, wanted: float | None, budget: int, directions: int) -> None:
+def _options(who: str, seed: int, wanted: float | None, budget: int, directions: int | None) -> None:
     not_negative(seed, who, "seed")
     for name, value in (("wanted", wanted), ("budget", budget), ("directions", directions)):
         if value is not None:

@@ -28,12 +28,9 @@ from gradcheck.probes import exact
 from gradcheck.quick import SHORTER
 from gradcheck.rounding import counting, median
 from gradcheck.surroundings import calls_of, disturbed, settled, surroundings
-from gradcheck.trial import LEAST, RESERVE, WANTED, Claim, Trial
+from gradcheck.trial import LEAST, RARE, RESERVE, WANTED, Claim, Trial
 from gradcheck.turns import Context, Suspect
 from gradcheck.verdict import Budget, Check, Comparison, Verdict, Worst, budget_of, decide, resolution_of
-
-#: Chance to miss up to which whole numbers alone are evidence enough.
-RARE = 1e-6
 
 Suspects = Callable[[str, Array], Iterable[Suspect]]
 """suspects(name of an input, cotangent): ways in which its gradient is got wrong."""
@@ -60,7 +57,7 @@ class Task:
     seed: int
     wanted: float | None
     budget: int
-    directions: int
+    directions: int | None
     method: str
     sizes: Mapping[str, int] = field(default_factory=dict)
     aim: float | None = None
@@ -350,7 +347,7 @@ class Task:
             accuracy=self.accuracy,
         )
         wanted = self.wanted or trial.wanted()
-        trial.run(directions or self.directions, self.budget)
+        trial.run(directions or self.directions, self.budget, wanted)
         again: list[masked.Look] = []
         if self.sees_outputs() and decide(trial.rounds, wanted)[0] is Verdict.INCONCLUSIVE:
             again = self.looks(trial, i, self.granted, ground)

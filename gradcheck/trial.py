@@ -18,13 +18,16 @@ from gradcheck.probes.field import FieldLine
 from gradcheck.verdict import BLATANT, Comparison
 
 #: Bound, relative to the gradient, at which a probe stops: what the verdicts need, with room to spare.
-GOAL = {"float64": 1e-11, "float32": 1e-5, "float16": 1e-2, "bfloat16": 5e-2}
+GOAL = {"float64": 4e-11, "float32": 3e-5, "float16": 1e-2, "bfloat16": 5e-2}
 
 #: Error of interest, relative to the gradient's norm, that a pass must be able to see.
 WANTED = {"float64": 1e-6, "float32": 1e-4, "float16": 0.1, "bfloat16": 0.5}
 
 #: Roundings of a gradient's natural size below which it is zero but for rounding.
 VANISHING = 64.0
+
+#: Chance to miss an error of interest up to which one direction, or whole numbers, are evidence enough.
+RARE = 1e-6
 
 #: Calls kept back, of an input's budget, for finding out where a gradient is wrong.
 RESERVE = 40
@@ -39,6 +42,9 @@ NEARER = 4.0
 
 #: Resolution, beside what a pass has to see, up to which digits are spared: a step NEARER times shorter still sees it.
 SPARE = 10.0
+
+#: What a pass has to see, beside the bound of a measurement that leaves room for rounding and a small difference.
+ROOM = 1.5
 
 #: Length, beside the expected one, below which a direction is stretched to it.
 SHORT = 0.5
@@ -132,17 +138,22 @@ class Trial:
     asked: Array = field(default_factory=lambda: np.zeros(0))
     accuracy: float = 0.0
     aside: int = 0
+    interest: float = 0.0
 
     def __post_init__(self) -> None:
         self.step = self.step or NEAR.get(self.evaluated().name, START)
 
-    def run(self, directions: int, budget: int) -> None:
-        """Probe along `directions` directions; one more where a small difference wants a second opinion."""
-        left = max(budget - RESERVE, 20)
-        for k in range(directions):
-            share = left * FIRST_SHARE if k == 0 and directions > 1 else left
+    def run(self, directions: int | None, budget: int, wanted: float | None = None) -> None:
+        """Probe along `directions` directions; one more where a small difference wants a second opinion.
+
+        By default two, or one where that all but certainly shows an error of interest, `wanted`.
+        """
+        left, count = max(budget - RESERVE, 20), directions or 2
+        self.interest = wanted or self.wanted()
+        for k in range(count):
+            share = left * FIRST_SHARE if k == 0 and count > 1 else left
             left -= self.probe(int(share))
-            if self.settled or left < LEAST:
+            if self.settled or left < LEAST or (directions is None and self.tells(self.interest)):
                 break
         if self.differing == 1 and not self.settled:
             self.probe(max(left, LEAST))
@@ -151,6 +162,14 @@ class Trial:
     def settled(self) -> bool:
         """Whether a further direction would tell no more."""
         return self.blatant or self.lost
+
+    def tells(self, wanted: float) -> bool:
+        """Whether the last direction alone all but certainly shows an error of twice what is wanted."""
+        return self.aim is None and all(c.escapes(2 * wanted) <= RARE for c in self.last())
+
+    def last(self) -> list[Comparison]:
+        """What the last direction shows of the dense cotangent."""
+        return self.rounds[-1][:1]
 
     @property
     def blatant(self) -> bool:
@@ -211,7 +230,8 @@ class Trial:
             analytic, rounding = self.claim.along(line.steps.taken(exponent), 0)
             return bool(abs(analytic - estimate.value) > PLAIN * (estimate.bound + rounding))
 
-        return spectral.probe(line, start=start, goal=goal, budget=budget, contradicts=contradicts)
+        need = float(goal[0]) / self.share() * (self.interest or self.wanted()) / ROOM
+        return spectral.probe(line, start=start, goal=goal, budget=budget, contradicts=contradicts, need=need)
 
     def start(self) -> float:
         """Half length at which a further direction starts.

@@ -110,7 +110,7 @@ def test_the_innocent_are_told_together_though_one_is_wrong():
     assert [part.verdict is Verdict.FAIL for part in check.parts] == [i == 3 for i in range(6)]
     assert len({check.parts[i].evaluations for i in range(6) if i != 3}) == 1
     check_vjp(alone, vjp, inputs, explain=False, only=(0,))
-    assert together.calls < 4 * alone.calls
+    assert together.calls < 7 * alone.calls
 
 
 @pytest.mark.parametrize("hit", [(0, 2), (0, 1, 2), (1, 2)])

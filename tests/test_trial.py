@@ -180,7 +180,7 @@ def test_the_second_direction_needs_fewer_digits_unless_more_are_asked_for():
     coarse = [first.share()]
     first.run(1, 120)
     coarse.append(first.share())
-    assert coarse == [1e-11, 1e-8]
+    assert coarse == [4e-11, 1e-8]
     finer.run(1, 120)
     assert finer.share() == 1e-13
 

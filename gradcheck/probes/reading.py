@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from gradcheck.estimate import Array, Estimate, Finding
+from gradcheck.estimate import SMALLEST, Array, Estimate, Finding
 from gradcheck.probes.nodes import Nodes
 
 #: Coefficients that end below this multiple of the unavoidable rounding of f's outputs end in rounding; a level
@@ -25,7 +25,7 @@ SIGNAL = 4.0
 #: Fall from one quarter of the coefficients to the next that counts as geometric, by the number of samples. A kink
 #: (k**-2) falls to 4/9 over the last two quarters, a jump (k**-1) to 2/3; noise falls so far by accident with a
 #: chance of about the m-th power for a quarter of m coefficients, hence the stricter limits for fewer.
-GEOMETRIC = {5: 0.0, 9: 0.04, 17: 0.1, 33: 0.25}
+GEOMETRIC = {5: -1.0, 9: 0.04, 13: 0.07, 17: 0.1, 33: 0.25}
 
 #: Level, beside the largest coefficient, up to which noise leaves a derivative worth having. A jump at the centre
 #: ends at 0.04 of it and a kink at 0.012 (17 samples); noise of that size makes bounds as large as the value.
@@ -38,6 +38,13 @@ WORST = 4.0
 #: Deviations of the noise that a bound covers: normal noise of known size exceeds 6 with a probability of 2e-9, and the
 #: sawtooth of a rounded argument reaches 8 over one segment.
 NORMAL = 8.0
+
+#: Growth of the rounding of f's values, from a segment to a longer one, up to which the longer one still sees what the
+#: shorter one saw.
+OUTGROWN = 4.0
+
+#: Share of a level that explains it.
+EXPLAINED = 4.0
 
 #: What the coefficients may hide of rounding inside f, as a multiple of what they show.
 HIDDEN = 64.0
@@ -55,7 +62,9 @@ class Reading:
     used coefficients to the next, `fall` the fall over the last two quarters, `top` the largest coefficient but c_0,
     `floor` the rounding that a sample cannot avoid, `value` the size of φ; `suspicious` means that the level is
     noise only if it shows itself between close neighbours; `resolved` that the estimate's bound can be believed;
-    `freedom` coefficients tell `measured`, and noise enters as no less than `least` a sample.
+    `ended` that they end in rounding; `ends` is the larger of the last two coefficients of a fall, where noise may
+    hide, `inner` the least noise that rounding of the argument makes; `freedom` coefficients tell `measured`, and noise
+    enters as no less than `least` a sample.
     """
 
     estimate: Estimate
@@ -71,8 +80,11 @@ class Reading:
     falling: bool
     suspicious: bool
     resolved: bool
+    ended: bool = False
     freedom: int = 0
     least: float = 0.0
+    ends: float = 0.0
+    inner: float = 0.0
 
     @property
     def constant(self) -> bool:
@@ -96,6 +108,10 @@ class Reading:
         least = max(self.least, NORMAL * spread, WORST * self.floor, NORMAL * inner)
         return replace(self, least=least).with_spread(self.measured, self.freedom)
 
+    def least_but(self, spread: float) -> float:
+        """The least noise, where this is what samples beside a fall show of it."""
+        return max(NORMAL * spread, WORST * self.floor, self.inner)
+
     def with_spread(self, spread: float, freedom: int) -> Reading:
         """The same reading, with noise of this deviation a sample as `freedom` coefficients show it (0: none do).
 
@@ -106,6 +122,21 @@ class Reading:
         bound = noise + self.estimate.truncation
         return replace(self, estimate=replace(self.estimate, noise=noise, bound=bound))
 
+    def with_misses(self, misses: list[float]) -> Reading:
+        """The same reading, its noise told as well by what samples between its own miss by.
+
+        Such a sample has noise of its own, and the interpolant up to as much.
+        """
+        if self.falling:
+            hidden = max(misses) if len(misses) > 1 else self.ends
+            return replace(self, least=self.least_but(hidden)).with_spread(self.measured, 0)
+        if not self.freedom:
+            return self
+        freedom = self.freedom + len(misses)
+        parts = [math.sqrt(self.freedom) * self.measured, *(miss / math.sqrt(2.0) for miss in misses)]
+        measured = math.hypot(*parts) / math.sqrt(freedom)
+        return replace(self, measured=measured, freedom=freedom).with_spread(measured, freedom)
+
     def at(self, place: float) -> float:
         """φ at `place`, of the half length, from the samples' interpolant."""
         return float(np.polynomial.chebyshev.chebval(place, self.estimate.coefficients))
@@ -113,6 +144,17 @@ class Reading:
     def signal(self, place: Any) -> Any:
         """φ at `place` (or places), of the half length, from the coefficients that stand above the noise."""
         return np.polynomial.chebyshev.chebval(place, self.estimate.coefficients[: max(self.used, 2)])
+
+    def explains(self, level: float, bits: int) -> bool:
+        """Whether what bends here, followed to a segment 2**bits as long, is as large as a level that was seen there.
+
+        On a tooth of rounding f is far too smooth for that.
+        """
+        orders = np.arange(2, max(self.used, 2))
+        sizes = np.abs(np.array(self.estimate.coefficients))[2 : max(self.used, 2)]
+        return bool(
+            (np.log2(np.maximum(sizes, SMALLEST)) + bits * orders > math.log2(level / EXPLAINED)).any()
+        )
 
     def refused(self) -> Reading:
         """The same reading, with a bound that claims nothing."""
@@ -171,12 +213,15 @@ def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, h
         falling,
         suspicious=not (ended or falling) and level_stretch and clear,
         resolved=ended or falling or (level_stretch and clear),
+        ended=ended,
         freedom=0 if falling else count - kept,
     )
     inner = _inner(reading, unit, scale, half)
     if falling:
-        # the noise may end the fall as well, in either of the last two
-        return reading.with_noise(float(sizes[-2:].max()), inner)
+        # noise may end the fall as well: in the last one, as far as samples between these do not tell otherwise
+        return replace(
+            reading.with_noise(float(sizes[-1]), inner), ends=float(sizes[-2:].max()), inner=NORMAL * inner
+        )
     return reading.with_noise(0.0, inner)
 
 
@@ -207,8 +252,8 @@ def _quarters(sizes: Array) -> Array:
 
 
 def _tail(sizes: Array) -> float:
-    """Root mean square of the last third."""
-    return float(np.sqrt(np.mean(sizes[-(len(sizes) // 3) :] ** 2)))
+    """Root mean square of the last third, of no less than two."""
+    return float(np.sqrt(np.mean(sizes[-max(len(sizes) // 3, 2) :] ** 2)))
 
 
 def _used(sizes: Array, level: float) -> int:
@@ -253,7 +298,8 @@ def _truncation(sizes: Array, level: float, kept: int, falling: bool, nodes: Nod
     if falling:
         quarters = _quarters(sizes)
         rate = float(min((quarters[2] / quarters[1]) ** (4.0 / last), 0.9))
-        first = float(sizes[-3:].max()) * nodes.scale[1]
+        last_ones = sizes[-3:] * rate ** np.arange(2, -1, -1)
+        first = float(last_ones.max()) * nodes.scale[1]
         return 2.0 * float(first) * (2 * last * rate / (1 - rate) + rate / (1 - rate) ** 2)
     rate = min(_rate(sizes, kept), 0.9)
     odd = kept | 1  # even coefficients have no slope at the centre

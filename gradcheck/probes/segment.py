@@ -10,11 +10,10 @@ import numpy as np
 
 from gradcheck.estimate import Array, Estimate, Finding
 from gradcheck.probes.line import Sample
-from gradcheck.probes.reading import UNSUSPICIOUS, Reading
+from gradcheck.probes.reading import OUTGROWN, UNSUSPICIOUS, Reading
 
-#: Growth of the rounding of f's values, from a segment to a longer one, up to which the longer one still sees what the
-#: shorter one saw.
-OUTGROWN = 4.0
+#: Samples that tell of a function's scale and of no more.
+GLIMPSE = 5
 
 #: Share of a level within which others are that level.
 SAME = 4.0
@@ -71,6 +70,11 @@ class Segment:
         """Whether a driving channel does not move at all."""
         return any(r.constant for r in self.leading)
 
+    def told(self, channel: int) -> Reading:
+        """What it says of one channel; of a fall that is not confirmed, with noise where that may hide."""
+        reading = self.readings[channel]
+        return reading if self.confirmed or not reading.falling else reading.with_noise(reading.ends)
+
     def bounds(self) -> Array:
         """Of the driving channels."""
         return np.array([r.estimate.bound for r in self.leading])
@@ -79,10 +83,10 @@ class Segment:
 def choose(segments: Iterable[Segment], channel: int) -> Answer:
     """The smallest bound among the resolved segments; where two contradict each other, the shorter one."""
     taken = [s for s in segments if s.readings]
-    found = [(s.exponent, s.readings[channel]) for s in taken]
+    found = [(s.exponent, s.told(channel)) for s in taken]
     noisy = max(((s.exponent, s.readings[channel].level) for s in taken if s.noisy), default=None)
     moving = min((e for e, r in found if not r.constant), default=None)
-    first = next((e for e, r in found if r.constant), None)
+    first = next((e for e, r in found if r.constant and r.resolved), None)
     own = [unseen(e, r, found, noisy) for e, r in found]
     believed = [unseen(e, pooled(r, found), found, noisy) for e, r in found]
     usable = sorted(
@@ -180,7 +184,8 @@ def nothing(found: list[tuple[int, Reading]], shortest: int) -> Answer:
     if not found:
         # not one segment was finite
         return Estimate(math.nan, math.inf, "spectral", finding=Finding.NOT_FINITE), shortest
-    exponent, reading = min(found, key=lambda pair: pair[0])
+    full = [pair for pair in found if pair[1].estimate.points > GLIMPSE] or found
+    exponent, reading = min(full, key=lambda pair: pair[0])
     return (
         replace(reading.estimate, bound=math.inf, finding=shape(reading.estimate.coefficients)),
         exponent,
@@ -196,7 +201,7 @@ def shape(coefficients: tuple[float, ...]) -> Finding:
     'kink'
     """
     sizes = np.abs(np.array(coefficients))
-    quarter = (len(sizes) - 1) // 4
+    quarter = max((len(sizes) - 1) // 8, 1) * 2  # of a function that is even, every other coefficient is none
     early, late = sizes[quarter : 2 * quarter].max(), sizes[2 * quarter : 4 * quarter].max()
     if early <= 0 or late <= 0:
         return Finding.UNRESOLVED

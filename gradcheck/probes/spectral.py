@@ -20,17 +20,18 @@ from itertools import pairwise
 import numpy as np
 
 from gradcheck.estimate import Array, Estimate
+from gradcheck.probes.glimpse import BITS, KINKS_FALL, STRIDE, Glimpse, glimpse, plan
 from gradcheck.probes.jump import Inward
 from gradcheck.probes.line import Line, Sample
 from gradcheck.probes.nodes import Nodes, chebyshev
-from gradcheck.probes.reading import HIDDEN, UNSUSPICIOUS, Reading, read
-from gradcheck.probes.segment import OUTGROWN, SAME, Segment, choose, hides, steady
+from gradcheck.probes.reading import NORMAL, OUTGROWN, UNSUSPICIOUS, Reading, read
+from gradcheck.probes.segment import GLIMPSE, SAME, Segment, choose, hides, steady
 
 #: Levels that the search uses: 9 samples to look, 17 to measure.
 LOOK, MEASURE = 9, 17
 
 #: A bound of so many roundings of the estimate is not improved upon.
-ENOUGH = 128
+ENOUGH = 512
 
 #: Bits by which h exceeds the half length that suits the finer points, up to which they are worth trying at once.
 PROMISING = 2.0
@@ -48,8 +49,12 @@ FEW = 16.0
 #: Roundings that the bend of a kink at the point must exceed to be seen, and the share of it that must be left there.
 SEEN, LEFT = 64.0, 0.5
 
-#: Bits of growth below which a longer segment is not worth its evaluations: a quarter of the bound.
-WORTHWHILE = 2
+#: Bits of growth below which a longer segment is not worth its evaluations, and the multiple of noise down to which
+#: truncation is not worth those of a shorter one.
+WORTHWHILE, GAIN = 3, 8.0
+
+#: Share of its bound that finer points leave of one that is not good enough.
+REFINED = 2.0
 
 #: Rounding of the values further out, beside that of the value at the centre, from which a shorter segment is looked
 #: at as well, and by how many bits it is shorter.
@@ -68,6 +73,9 @@ LARGE, COARSE, DISTANT, PERSISTENT = 1e4, 3e-5, 3, 6.0
 #: how many bits shorter the next segment is where it does.
 BETWEEN, NOISY, SURPRISED = (0.371693, -0.618034), 10.0, 4
 
+#: Segments that a look may leave for what a glimpse of them promises elsewhere, and as far too long.
+LEAVES, LEAVES_LOST = 3, 5
+
 #: Bits inside of a segment from which on its samples leave a gap round the centre.
 GAP = 2
 
@@ -85,6 +93,7 @@ def probe(
     goal: Array | float = 0.0,
     budget: int = 60,
     contradicts: Callable[[Estimate, int], bool] | None = None,
+    need: float | None = None,
 ) -> list[tuple[Estimate, int]]:
     """For every channel of `line` the derivative at its centre, and the exponent of the segment that gave it.
 
@@ -102,6 +111,8 @@ def probe(
     contradicts : callable, optional
         contradicts(estimate of the first channel, exponent) -> whether that is so far from what was expected that
         more digits would tell no more: the search may stop there as well.
+    need : float, optional
+        Bound down to which no call is spared; none by default.
 
     Examples
     --------
@@ -111,7 +122,7 @@ def probe(
     >>> abs(estimate.value - math.cos(1)) <= estimate.bound <= 1e-13
     True
     """
-    search = _Search(line, np.atleast_1d(np.asarray(goal, float)), budget, contradicts)
+    search = _Search(line, np.atleast_1d(np.asarray(goal, float)), budget, contradicts, need)
     search.run(round(math.log2(start / line.grid)))
     search.doubt()
     first = next(iter(search.segments.values()))
@@ -132,10 +143,12 @@ class _Search:
     goal: Array
     budget: int
     contradicts: Callable[[Estimate, int], bool] | None = None
+    need: float | None = None
     segments: dict[int, Segment] = field(default_factory=dict)
     known: Array | None = None
     step: Array | None = None
     felt: bool = False
+    bent: bool = False
     believed: bool = False
     ceiling: int = 10_000
     shrinks: int = 0
@@ -151,7 +164,7 @@ class _Search:
         return MEASURE if self.line.grid > MEASURE**2 // 5 else LOOK
 
     def run(self, exponent: int) -> None:
-        segment: Segment | None = self.take(self.clip(exponent), LOOK)
+        segment: Segment | None = self.look(self.clip(exponent))
         while True:
             while segment is not None and not self.good(segment):
                 segment = self.next(segment)
@@ -161,15 +174,15 @@ class _Search:
             segment = None if self.confirm(leader) else self.shrink(leader)
             if segment is None:
                 self.look_for_teeth(leader)
-                self.look_below(leader)
 
     def leader(self) -> Segment | None:
         """The resolved segment with the smallest bounds."""
         resolved = [s for s in self.segments.values() if s.resolved]
+        resolved = [s for s in resolved if s.count > GLIMPSE] or resolved
         return min(resolved, key=lambda s: float(s.bounds().max()), default=None)
 
     def good(self, segment: Segment) -> bool:
-        if not segment.resolved or (segment.constant and not self.felt):
+        if not segment.resolved or segment.count == GLIMPSE or (segment.constant and not self.felt):
             return False
         return bool((segment.bounds() <= self.goals(segment)).all()) or self.tells(segment)
 
@@ -180,6 +193,10 @@ class _Search:
         if self.contradicts is None or estimate.bound * estimate.step > SHARP * reading.top:
             return False
         return self.contradicts(estimate, segment.exponent)
+
+    def serves(self, segment: Segment, factor: float = 1.0) -> bool:
+        """Whether its bounds are as small as they have to be, if not as small as they might."""
+        return self.need is None or bool((segment.bounds() <= factor * self.need).all())
 
     def goals(self, segment: Segment) -> Array:
         own = np.array([ENOUGH * self.line.unit * abs(r.estimate.value) for r in segment.leading])
@@ -207,8 +224,13 @@ class _Search:
         worst = segment.leading[int(np.argmax(segment.bounds() - self.goals(segment)))]
         if not worst.falling:
             return self.near_centre(segment) or self.enlarge(segment)
-        if segment.count < self.measure:
+        near = segment.count > LOOK and not self.serves(segment) and self.serves(segment, REFINED)
+        if segment.count < self.measure and (segment.count == LOOK or near):
             return self.refine(segment, self.measure)
+        if segment is not self.leader():
+            return None
+        if self.serves(segment) and worst.estimate.truncation <= GAIN * NORMAL * worst.norm * worst.floor:
+            return None
         return self.move(segment, -max(round(worst.excess(self.measure * 2 // 3)), 1))
 
     def near_centre(self, segment: Segment) -> Segment | None:
@@ -220,8 +242,8 @@ class _Search:
 
     def shrink(self, segment: Segment) -> Segment | None:
         """Leave a segment that could not be read: with finer points once, else shorter, in growing strides."""
-        self.ceiling = min(self.ceiling, segment.exponent)
-        if self.pinched(segment):
+        self.ceiling = min(self.ceiling, segment.exponent - SURPRISED * segment.surprised)
+        if self.bent or self.pinched(segment):
             return None
         if segment.surprised:
             return self.move(segment, -SURPRISED)
@@ -266,8 +288,9 @@ class _Search:
         """
         gain = min(min(r.room(self.measure * 2 // 3), OUTGROWN * r.value / r.top) for r in segment.leading)
         bits = min(int(math.log2(gain)), 8) if gain > 0 else 0
-        grown = self.move(segment, bits) if bits >= WORTHWHILE else None
-        if grown is None and segment.count < self.measure:
+        serves = self.serves(segment)
+        grown = self.move(segment, bits) if bits >= (WORTHWHILE if serves else 2) else None
+        if grown is None and segment.count == LOOK < self.measure:
             return self.refine(segment, self.measure)
         return grown
 
@@ -294,7 +317,7 @@ class _Search:
             if moved:
                 if exponent > segment.exponent:
                     self.edge(exponent, *moved[0])
-                return self.take(exponent, LOOK) if self.affords(LOOK) else None
+                return self.look(exponent) if self.affords(LOOK) else None
         self.believed = True
         return None
 
@@ -339,18 +362,74 @@ class _Search:
     def move(self, segment: Segment, bits: int) -> Segment | None:
         """A segment 2**bits as long, never one that was taken before, and shorter than any that was refused."""
         target = self.clip(segment.exponent + bits)
-        target = min(target, max(self.ceiling - 1, segment.exponent + min(bits, 0)))
-        while target in self.segments and target != segment.exponent:
+        if bits > 0 and target > self.ceiling - 2:  # next to one that was refused
+            target = max(self.ceiling - 2, segment.exponent)
+            target = target if target - segment.exponent >= WORTHWHILE else segment.exponent
+        while self.looked(target) and target != segment.exponent:
             target += 1 if bits < 0 else -1
         stuck = target == segment.exponent or target < self.line.limits[0]
         if stuck or not self.affords(LOOK - 1):
             return None
-        return self.take(target, LOOK)
+        return self.look(target)
 
     def refine(self, segment: Segment, count: int) -> Segment | None:
         if not self.affords(count - segment.count):
             return None
         return self.take(segment.exponent, count)
+
+    def looked(self, exponent: int) -> bool:
+        """Whether there was more than a glimpse of that segment, or nothing to see."""
+        segment = self.segments.get(exponent)
+        return segment is not None and (segment.count > GLIMPSE or not segment.finite)
+
+    def look(self, exponent: int) -> Segment:
+        """A segment with as many samples as it needs, at this length or at that which glimpses lead to."""
+        seen: list[tuple[int, list[Glimpse]]] = []
+        while self.measure > LOOK:
+            segment = self.take(exponent, GLIMPSE)
+            if not segment.finite:
+                return segment
+            shown = self.glimpses(segment)
+            if any(g.hidden for g in shown):
+                break
+            count, target = self.onwards(segment, shown, seen)
+            if self.looked(target) or target == exponent or not self.affords(count - 1):
+                return self.take(exponent, self.afforded(count))
+            seen.append((exponent, shown))
+            exponent = target
+        return self.take(exponent, LOOK)
+
+    def onwards(
+        self, segment: Segment, shown: list[Glimpse], seen: list[tuple[int, list[Glimpse]]]
+    ) -> tuple[int, int]:
+        """Samples to take next, and the exponent of the segment to take them of; its own to stay."""
+        lost = any(g.lost for g in shown)
+        leaves = len(seen) < (LEAVES_LOST if lost else LEAVES)
+        count, bits = plan(shown, self.goals(segment), self.line.grid, BITS if leaves else BITS[BITS == 0])
+        bits -= 2 * len(seen) * (lost and leaves)
+        left = seen[-1][0] - segment.exponent if seen else 0
+        fell = min(g.falls(b) for g, b in zip(shown, seen[-1][1], strict=True)) if left > 0 else math.inf
+        if fell < KINKS_FALL:
+            self.bent = self.pinched(segment)
+            count, bits = LOOK, 0 if self.bent or not leaves else min(bits, -STRIDE)
+        target = self.clip(segment.exponent + bits)
+        return count, max(min(target, self.ceiling - 2), segment.exponent) if bits > 0 else target
+
+    def afforded(self, count: int) -> int:
+        """As many samples as calls are left for, a full look at least."""
+        return count if self.affords(count - GLIMPSE) else LOOK
+
+    def glimpses(self, segment: Segment) -> list[Glimpse]:
+        """What each driving channel shows in the first few samples."""
+        nodes, argument = chebyshev(GLIMPSE, self.line.grid), self.line.unit * self.line.scale()
+        samples = [segment.samples[p] for p in nodes.positions]
+        values = np.array([s.values for s in samples]).T
+        floors = np.array([s.floor for s in samples]).max(axis=0)
+        half = self.line.grid * 2.0**segment.exponent
+        return [
+            glimpse(values[c], float(floors[c]), float(segment.samples[0].floor[c]), argument, nodes, half)
+            for c in range(segment.driven)
+        ]
 
     # -- samples -------------------------------------------------------------------------------------------
 
@@ -362,7 +441,8 @@ class _Search:
         segment.count = count
         segment.readings = self.read(segment, nodes) if segment.finite else []
         for channel, reading in enumerate(segment.readings):
-            if reading.suspicious and not self.is_noise(segment, nodes, channel):
+            glimpsed = count == GLIMPSE and not (reading.ended and reading.used > 1)
+            if glimpsed or (reading.suspicious and not self.is_noise(segment, nodes, channel)):
                 segment.readings[channel] = reading.refused()
         return segment
 
@@ -474,6 +554,7 @@ class _Search:
         error of the interpolant between its nodes.
         """
         segment.confirmed = True
+        misses: list[list[float]] = [[] for _ in segment.readings]
         for wanted in (*BETWEEN, *self.passed_over(segment))[: max(self.left(), 0)]:
             sample, place = self.line.between(wanted, segment.exponent)
             for c, r in enumerate(segment.readings):
@@ -486,7 +567,9 @@ class _Search:
                     segment.confirmed, segment.surprised = False, True
                     segment.readings = [r.refused() for r in segment.readings]
                     return False
+                misses[c].append(miss)
                 segment.readings[c] = segment.readings[c].with_noise(miss)
+        segment.readings = [r.with_misses(m) for r, m in zip(segment.readings, misses, strict=True)]
         return True
 
     def passed_over(self, segment: Segment) -> list[float]:
@@ -497,7 +580,12 @@ class _Search:
         taken = sorted((s.exponent for s in self.segments.values() if s.finite), reverse=True)
         below = [segment.exponent - e for e in taken if e <= segment.exponent]
         bits = [k for near, far in pairwise(below) for k in range(near + GAP, far, 2)]
-        return [side * 2.0**-k for k in bits for side in (1.0, -0.5)]
+        shows = all(r.used > 1 for r in segment.leading)  # nothing else might be seen from one side alone
+        return [
+            side * 2.0**-k
+            for i, k in enumerate(bits)
+            for side in ((1.0, -0.5)[i % 2 : i % 2 + 1] if shows else (1.0, -0.5))
+        ]
 
     def look_for_teeth(self, segment: Segment) -> None:
         """Look whether the level that a longer segment was refused for is noise: this one may lie on a tooth of it.
@@ -513,32 +601,23 @@ class _Search:
             longer = self.segments[exponent]
             if above.level <= SAME * reading.level or not hides(segment.exponent, above.level, found):
                 continue
+            if reading.explains(above.level, exponent - segment.exponent):
+                continue
             nodes = chebyshev(longer.count, self.line.grid)
             longer.noisy = (
                 longer.noisy
                 or any(steady(pair, (exponent, above)) for pair in found)
                 or self.between_neighbours(longer, nodes, channel)
+                or self.stays(exponent, above, channel)
             )
 
-    def look_below(self, segment: Segment) -> None:
-        """Refuse a fall that ends in the level of shorter segments that were refused for it, unless that is noise.
-
-        Truncation would be left behind there; a ripple that outpaces all samples is not.
-        """
-        for channel, reading in enumerate(segment.leading):
-            if not reading.falling or reading.level <= HIDDEN * reading.floor:
-                continue
-            shorter = [
-                s
-                for s in self.segments.values()
-                if s.exponent < segment.exponent and s.readings and not s.readings[channel].resolved
-            ]
-            same = [s for s in shorter if s.readings[channel].level * SAME >= reading.level]
-            if not same:
-                continue
-            last = min(same, key=lambda s: s.exponent)
-            if not self.between_neighbours(last, chebyshev(last.count, self.line.grid), channel):
-                segment.readings[channel] = reading.refused()
+    def stays(self, exponent: int, above: Reading, channel: int) -> bool:
+        """Whether a still longer segment ends in the level of a refused one, as noise does and a kink does not."""
+        further = self.clip(exponent + DISTANT)
+        if self.looked(further) or not self.affords(LOOK - 1):
+            return False
+        other = self.take(further, LOOK)
+        return bool(other.readings) and steady((further, other.readings[channel]), (exponent, above))
 
     def rounding(self, segment: Segment, channel: int, place: float, sample: Sample, miss: float) -> bool:
         """Whether noise that the even steps hide explains what a sample between them misses by."""
