@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck.estimate import Array
 from gradcheck.probes.channels import difference
 from gradcheck.probes.field import FieldLine, underflow, unit_of
+from gradcheck.probes.levels import digits
 from gradcheck.probes.line import Sample
 
 
@@ -44,13 +45,16 @@ class ElementLine(FieldLine):
     def less_centre(self, output: Array, centre: Array | None = None) -> Sample:
         """The driver's change and every element's, with the rounding of the outputs to their own dtype."""
         values = output.astype(np.float64).ravel()
-        floor = unit_of(output.dtype) * np.abs(values) + underflow(output)
+        rounding = unit_of(output.dtype) * np.abs(values)
+        floor, least = rounding + underflow(output), digits(rounding, output)
         change, weights = (
             difference(output, self.start() if centre is None else centre).ravel(),
             self.weights(),
         )
         driven, noise = weights @ change, np.linalg.norm(weights * floor)
-        return Sample(np.concatenate([[driven], change]), np.concatenate([[noise], floor]))
+        if least is not None:
+            least = np.concatenate([[np.linalg.norm(weights * least)], least])
+        return Sample(np.concatenate([[driven], change]), np.concatenate([[noise], floor]), least)
 
     def weights(self) -> Array:
         """The driver, flat; weights of elements that are 0 are those of the typical element."""

@@ -15,6 +15,7 @@ from gradcheck.directions import Steps
 from gradcheck.estimate import SMALLEST, Array
 from gradcheck.number import finfo
 from gradcheck.probes.channels import Channels, difference
+from gradcheck.probes.levels import digits
 from gradcheck.probes.line import Sample
 
 #: Grid by the significant bits of the dtype: as fine as the dtype can step along, see `Steps`.
@@ -139,11 +140,13 @@ class FieldLine:
         """One number a cotangent from an output less the one at the centre, and its rounding."""
         before = self.start() if centre is None else centre
         unit = max(unit_of(output.dtype), self.accuracy)
+        least = underflow(output)
         if self.channels is None:
-            own = unit * np.abs(output.astype(np.float64)).reshape(1)
-            return Sample(difference(output, before).reshape(1), own + underflow(output))
+            rounding = unit * np.abs(output.astype(np.float64)).reshape(1)
+            return Sample(difference(output, before).reshape(1), rounding + least, digits(rounding, output))
         values, sizes = self.channels.products(output.ravel(), before.ravel())
-        return Sample(values, unit * sizes + underflow(output) * self.channels.heaviest)
+        rounding, heaviest = unit * sizes, self.channels.heaviest
+        return Sample(values, rounding + least * heaviest, digits(rounding, output, heaviest))
 
     @cached_property
     def channels(self) -> Channels | None:

@@ -49,10 +49,14 @@ class Line(Protocol):
 
 @dataclass(frozen=True)
 class Sample:
-    """`values` and `floor`, one number a channel: φ(t) − φ(0), and the unavoidable rounding of φ(t)."""
+    """`values` and `floor`, one number a channel: φ(t) − φ(0), and the unavoidable rounding of φ(t).
+
+    `digits` is the part of `floor` that is rounding to the digits of a low precision, and None in all others.
+    """
 
     values: Array
     floor: Array
+    digits: Array | None = None
 
     @cached_property
     def finite(self) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from gradcheck.estimate import SMALLEST, Array, Estimate, Finding
+from gradcheck.probes.levels import ENDED, Levels, levels
 from gradcheck.probes.nodes import Nodes
 
 #: Coefficients that end below this multiple of the unavoidable rounding of f's outputs end in rounding; a level
@@ -64,7 +65,7 @@ class Reading:
     noise only if it shows itself between close neighbours; `resolved` that the estimate's bound can be believed;
     `ended` that they end in rounding; `ends` is the larger of the last two coefficients of a fall, where noise may
     hide, `inner` the least noise that rounding of the argument makes; `freedom` coefficients tell `measured`, and noise
-    enters as no less than `least` a sample.
+    enters as no less than `least` a sample; `levels` is what samples of low precision lie on, None in others.
     """
 
     estimate: Estimate
@@ -85,11 +86,22 @@ class Reading:
     least: float = 0.0
     ends: float = 0.0
     inner: float = 0.0
+    levels: Levels | None = None
 
     @property
     def constant(self) -> bool:
         """Whether all samples are equal to the bit."""
         return self.top == 0.0
+
+    @property
+    def few(self) -> bool:
+        """Whether they span too few roundings to show a slope."""
+        return self.levels is not None and self.levels.few
+
+    @property
+    def stairs(self) -> bool:
+        """Whether they lie on steps higher than rounding to their few digits: then neighbours are not independent."""
+        return self.levels is not None and self.levels.runs and self.measured > ENDED * self.floor
 
     def excess(self, wanted: int) -> float:
         """Bits by which h is too long for the signal to end within `wanted` coefficients."""
@@ -127,6 +139,8 @@ class Reading:
 
         Such a sample has noise of its own, and the interpolant up to as much.
         """
+        if self.levels is not None:  # neighbours round alike
+            return self.with_noise(self.ends)
         if self.falling:
             hidden = max(misses) if len(misses) > 1 else self.ends
             return replace(self, least=self.least_but(hidden)).with_spread(self.measured, 0)
@@ -167,7 +181,15 @@ class Reading:
         return float(self.rate ** (self.used / wanted - 1.0))
 
 
-def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, half: float) -> Reading:
+def read(
+    values: Array,
+    floor: float,
+    unit: float,
+    scale: float,
+    nodes: Nodes,
+    half: float,
+    digits: float | None = None,
+) -> Reading:
     """The derivative at the centre from `values` (count,) at the nodes of a segment of half length `half`.
 
     Parameters
@@ -184,7 +206,11 @@ def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, h
         Where the samples were taken.
     half : float
         Half length h of the segment.
+    digits : float, optional
+        In low precision the part of `floor` that is rounding to the digits of a value.
     """
+    found = None if digits is None else levels(values, digits, floor)
+    floor = floor if digits is None else digits
     count = len(values)
     coefficients = nodes.coefficients @ values
     sizes = np.abs(coefficients) / nodes.scale
@@ -193,10 +219,11 @@ def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, h
     used = _used(sizes, level)
     fall = float(quarters[2] / quarters[1]) if quarters[1] > 0 else 0.0
     limit = GEOMETRIC[count]
-    ended = bool(quarters[2] <= UNSUSPICIOUS * floor)
+    rounded = bool(quarters[2] <= UNSUSPICIOUS * floor)
+    ended = rounded if found is None else bool(quarters[2] <= ENDED * floor)
     falling = not ended and fall <= limit and bool(quarters[1] <= 2 * limit * quarters[0])
     kept = count if falling else max(used, 2)
-    clear = level < CLEAR * float(sizes[1:].max())
+    clear = rounded or level < CLEAR * float(sizes[1:].max())
     level_stretch = 2 <= used <= (count + 1) // 2
     spread = float(np.sqrt(np.mean(np.square(sizes[kept:])))) if kept < count else level
     reading = Reading(
@@ -215,6 +242,8 @@ def read(values: Array, floor: float, unit: float, scale: float, nodes: Nodes, h
         resolved=ended or falling or (level_stretch and clear),
         ended=ended,
         freedom=0 if falling else count - kept,
+        least=0.0 if found is None else WORST * found.hidden,
+        levels=found,
     )
     inner = _inner(reading, unit, scale, half)
     if falling:

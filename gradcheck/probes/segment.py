@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck.estimate import Array, Estimate, Finding
+from gradcheck.probes.levels import LIKE
 from gradcheck.probes.line import Sample
 from gradcheck.probes.reading import OUTGROWN, UNSUSPICIOUS, Reading
 
@@ -97,6 +98,7 @@ def choose(segments: Iterable[Segment], channel: int) -> Answer:
             # where a shorter one moves
             if r.resolved
             and not outgrown(e, r, found)
+            and not outdone(e, r, found)
             and not (r.constant and (e != first or (moving is not None and moving < e)))
         ),
         key=lambda answer: answer[0],
@@ -119,7 +121,16 @@ def pooled(reading: Reading, found: list[tuple[int, Reading]]) -> Reading:
     seen = [r for _, r in found if r.resolved and not r.falling]
     if not seen:
         return reading
-    return reading.with_spread(max(r.measured for r in seen), sum(r.freedom for r in seen))
+    most = max(r.measured for r in seen)
+    return reading.with_spread(most, freedom(reading, seen, most))
+
+
+def freedom(reading: Reading, seen: Sequence[Reading], level: float) -> int:
+    """How many coefficients tell noise of that level: in low precision those of like levels, on no staircase."""
+    if reading.levels is None:
+        return sum(r.freedom for r in seen)
+    like = sum(r.freedom for r in seen if LIKE * r.measured >= level and not r.stairs)
+    return reading.freedom if reading.stairs else max(like, reading.freedom)
 
 
 def unseen(exponent: int, reading: Reading, found: Sequence[Place], noisy: Noisy) -> Reading:
@@ -177,6 +188,11 @@ def outgrown(exponent: int, reading: Reading, found: list[tuple[int, Reading]]) 
     if reading.falling or reading.level > UNSUSPICIOUS * reading.floor:
         return False
     return any(e < exponent and reading.floor > OUTGROWN * r.floor for e, r in found)
+
+
+def outdone(exponent: int, reading: Reading, found: Sequence[Place]) -> bool:
+    """Whether values span too few roundings to show a slope, and a shorter segment says as much, or more."""
+    return reading.few and any(e < exponent and not r.constant for e, r in found)
 
 
 def nothing(found: list[tuple[int, Reading]], shortest: int) -> Answer:

@@ -450,10 +450,15 @@ class _Search:
         samples = [segment.samples[p] for p in nodes.positions]
         values = np.array([s.values for s in samples]).T
         floors = np.array([s.floor for s in samples]).max(axis=0)
+        few = [s.digits for s in samples if s.digits is not None]
+        digits = np.array(few).max(axis=0).tolist() if few else [None] * len(floors)
         half = self.line.grid * 2.0**segment.exponent
         scale, unit = self.line.scale(), self.line.unit
         with np.errstate(over="ignore", invalid="ignore"):
-            return [read(v, float(f), unit, scale, nodes, half) for v, f in zip(values, floors, strict=True)]
+            return [
+                read(v, float(f), unit, scale, nodes, half, d)
+                for v, f, d in zip(values, floors, digits, strict=True)
+            ]
 
     def closest(self, exponent: int) -> float:
         """Distance of the closest neighbours, in half lengths: the shortest step."""
@@ -501,7 +506,10 @@ class _Search:
         inward = Inward(
             residual, channel, level, self.closest(segment.exponent), first, second, rest[0], rest[1]
         )
-        noise = inward.is_noise(min(self.left() - len(BETWEEN), INWARD))
+        calls = self.left() - len(BETWEEN)
+        if segment.readings[channel].levels is not None:
+            calls = (calls - LOOK) // 2  # as many for another segment, as likely to be the answer
+        noise = inward.is_noise(min(calls, INWARD))
         if noise:
             measured = inward.noise
             self.known = measured if self.known is None else np.maximum(self.known, measured)
