@@ -28,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--gradcheck-examples", type=int, metavar="N", help="Cases for each operation.")
     group.addoption("--gradcheck-seed", type=int, metavar="S", help="The same seed gives the same verdicts.")
+    group.addoption(
+        "--gradcheck-kinks",
+        metavar="POLICY",
+        help="Where an operation has no derivative: refuse, avoid, one_sided or subgradient, before what it declares.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

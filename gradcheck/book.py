@@ -71,6 +71,7 @@ class Book:
             seconds=time.perf_counter() - self.began + (self.resume.seconds if self.resume else 0.0),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=(*self.target.notes, *ledger.beside()),
+            kinks=plan.kinks,
             unfinished=None if complete else self._unfinished(),
         )
 
@@ -87,6 +88,7 @@ class Book:
             "seed": plan.seed,
             "examples": plan.examples,
             "order": plan.order,
+            "kinks": plan.kinks,
             "operations": [each.name for each in plan.asked],
             "inputs": None if plan.only is None else sorted(plan.only),
             "environment": {name: each for name, each in versions.items() if name not in ASIDE},

@@ -72,6 +72,8 @@ class Result:
         that a caller may live with.
     skipped_cases : int
         Cases that were not tried, since the target ended its process in too many before them; then no pass.
+    kinks : str
+        What was done where the operation has no derivative: the run's policy, else the operation's own.
     resampled_cases : int
         Cases that were judged at a point drawn beside, since the operation has no derivative at the one given.
     power : Power or None
@@ -99,6 +101,7 @@ class Result:
     budget: Budget | None = None
     power: Power | None = None
     resampled_cases: int = 0
+    kinks: str = "refuse"
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ class Certificate:
         ISO 8601, UTC.
     notes : tuple of str
         What the target did beside answering: printed, warned, changed global state.
+    kinks : str or None
+        The policy for kinks that was asked for, before what operations declare; None where theirs held.
     unfinished : mapping or None
         Of a run cut short: every case that was judged, as plain data, from which `--resume` goes on. A complete
         certificate has none: its rows say it all.
@@ -154,6 +159,7 @@ class Certificate:
     created: str = ""
     notes: tuple[str, ...] = ()
     unfinished: Mapping[str, Any] | None = None
+    kinks: str | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -186,6 +192,7 @@ class Certificate:
             "complete": self.complete,
             "seed": self.seed,
             "examples": self.examples,
+            "kinks": self.kinks,
             "created": self.created,
             "seconds": round(self.seconds, 3),
             "environment": dict(self.environment),
@@ -221,6 +228,7 @@ class Certificate:
                 created=data["created"],
                 notes=tuple(data.get("notes", ())),
                 unfinished=data.get("unfinished"),
+                kinks=data.get("kinks"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CertificateError(

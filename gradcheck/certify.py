@@ -8,12 +8,14 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
+from gradcheck.arguments import one_of
 from gradcheck.book import Book, Keeper
 from gradcheck.certificate import Certificate
 from gradcheck.execution import Progress, hands
 from gradcheck.implementation import Implementation, load
 from gradcheck.importing import TargetError
 from gradcheck.judge import CERTIFYING, Judge
+from gradcheck.kinks import POLICIES
 from gradcheck.ledger import Ledger
 from gradcheck.operation import Operation, find
 from gradcheck.operation import operations as installed
@@ -33,6 +35,7 @@ def certify(
     examples: int = EXAMPLES,
     seed: int = 0,
     order: int = 1,
+    kinks: str | None = None,
     require: Iterable[str] = (),
     isolate: bool | None = None,
     timeout: float | None = None,
@@ -67,6 +70,10 @@ def certify(
     order : int
         2 judges the Hessian products that the target offers (`hvp`, see `gradcheck.implements`) as well, in a row "hvp"
         for each operation: against the derivative of the target's own gradients, and for symmetry.
+    kinks : str, optional
+        What to do where an operation has no derivative in one of its inputs, as `check_vjp` has it: "refuse", "avoid",
+        "one_sided" or "subgradient". It goes before what the operations declare (`Operation.kinks`), which holds by
+        default. It is for the gradients: a forward is compared by its values, and Hessian products have no policy.
     require : iterable of str
         Operations ("dense") and single rows of them ("dense.W") that must be offered: a missing one fails.
     isolate : bool
@@ -100,7 +107,8 @@ def certify(
         When an operation is asked for that no catalogue has, or one required that is not asked for.
     ValueError
         When `examples` is not positive or `seed` is negative, or `inputs` has a name that no asked operation has;
-        when what is said of isolation and executors does not go together, or `resume` is of another run.
+        when there is no such policy for kinks; when what is said of isolation and executors does not go together, or
+        `resume` is of another run.
 
     Examples
     --------
@@ -113,10 +121,14 @@ def certify(
         raise ValueError(
             f"certify: no such order\n  order = {order!r}\n  wanted 1, or 2 for Hessian products too"
         )
+    if kinks is not None:
+        one_of(kinks, POLICIES, "certify", "kinks")
     _, asked = _asked(operations, catalogue)
     wanted = required(require, asked)
     only = None if inputs is None else known_rows(inputs, asked)
-    setting = Setting(implementation, seed, None if judge is CERTIFYING else judge, only, catalogue, order)
+    setting = Setting(
+        implementation, seed, None if judge is CERTIFYING else judge, only, catalogue, order, kinks
+    )
     given = hands(setting, isolate=isolate, timeout=timeout, memory=memory, jobs=jobs, executor=executor)
     try:
         target = given.outline()
@@ -124,7 +136,8 @@ def certify(
             _check_asked(target, asked)
         if order > 1:
             _check_bent(target, asked)
-        ledger = Ledger(Plan(asked, target.offers, examples, seed, only, order, frozenset(target.bent)))
+        bent = frozenset(target.bent)
+        ledger = Ledger(Plan(asked, target.offers, examples, seed, only, order, bent, kinks=kinks))
         book = Book(ledger, target, wanted, resume)
     except BaseException:
         given.close()

@@ -26,6 +26,7 @@ from gradcheck.options import (
     dask_executor,
     isolates,
     isolation_options,
+    kinks_option,
     named,
     run_options,
     variant_options,
@@ -90,6 +91,7 @@ def _report_options(function: Callable[..., None]) -> Callable[..., None]:
               help="2 judges the Hessian products too that the target offers.  [default: 1]")  # fmt: skip
 @click.option("--require", multiple=True, metavar="NAME",
               help="Fail where the target lacks this operation, or input (dense.W); repeatable.")  # fmt: skip
+@kinks_option
 @variant_options
 @run_options
 @_report_options
@@ -101,6 +103,7 @@ def certify(
     seed: int | None,
     order: int | None,
     require: tuple[str, ...],
+    kinks: str | None,
     device: str | None,
     dtype: str | None,
     tf32: bool | None,
@@ -130,7 +133,7 @@ def certify(
         asked = destinations({f"--{name}": place for name, place in files.items()}, os.environ, operations())
         with dask_executor(dask) as executor:
             found = certify_target(
-                **asked_for(before, target, names, examples, seed, order),
+                **asked_for(before, target, names, examples, seed, order, kinks),
                 require=require,
                 isolate=isolates(target is not None or before is not None, isolate, jobs or dask),
                 timeout=timeout,

@@ -169,7 +169,7 @@ class Ledger:
             if row.judged:
                 show = self.shown.get((operation, name)) or _crash(row)
                 result = summed_up(operation, name, row.judged, row.skipped, show, untried)
-                yield self._diagnosed(result)
+                yield replace(self._diagnosed(result), kinks=self.plan.operations[operation].kinks)
             elif self.is_finished(operation) and not row.skipped:
                 yield unreached(operation, name)
 

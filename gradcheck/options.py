@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gradcheck.certificate import Certificate
+from gradcheck.kinks import POLICIES
 from gradcheck.plan import EXAMPLES
 from gradcheck.program import COMMAND
 from gradcheck.variant import DTYPES
@@ -62,6 +63,15 @@ def variant_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
+kinks_option = click.option(
+    "--kinks",
+    metavar="|".join(POLICIES),
+    help="Where an operation has no derivative: leave it open, judge at a point drawn beside, or take the derivative "
+    "from either side, or what lies between them. Goes before what operations declare.  [default: as they declare]",
+)
+"""The policy for kinks; which there are is said by what takes it, as to those who call it from Python."""
+
+
 _OPTIONS = (
     click.option("--isolate/--no-isolate", default=None, help="Run the target in a worker process, which may "
                  "crash, or in this one.  [default: isolate what is named]"),
@@ -107,6 +117,7 @@ def asked_for(
     examples: int | None,
     seed: int | None,
     order: int | None,
+    kinks: str | None = None,
 ) -> dict[str, Any]:
     """What `certify` is asked: as on the command line, else as in the certificate to go on from, else by default."""
     run = (before.unfinished or {}).get("run", {}) if before is not None else {}
@@ -117,6 +128,7 @@ def asked_for(
         "examples": examples or run.get("examples") or EXAMPLES,
         "seed": run.get("seed", 0) if seed is None else seed,
         "order": order or run.get("order") or 1,
+        "kinks": run.get("kinks") if kinks is None else kinks,
     }
 
 

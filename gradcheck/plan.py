@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,6 +44,19 @@ def check_numbers(examples: int, seed: int) -> None:
         )
 
 
+def bound_by(operation: Operation, kinks: str | None) -> Operation:
+    """The operation under the policy for kinks of the run, which goes before its own; None leaves it its own.
+
+    Examples
+    --------
+    >>> from gradcheck.operation import Input
+    >>> relu = Operation("relu", "", (Input("u", ("...",), "numbers"),), abs, None, kinks="subgradient")
+    >>> bound_by(relu, "avoid").kinks, bound_by(relu, None).kinks
+    ('avoid', 'subgradient')
+    """
+    return operation if kinks is None else replace(operation, kinks=kinks)
+
+
 def seed_of(seed: int, operation: Operation, *more: int) -> int:
     """The run's seed for one operation, or (`more`) for one case of it: no two purposes share a stream."""
     words = [seed, zlib.crc32(operation.name.encode()), *more]
@@ -80,6 +93,8 @@ class Plan:
         2 adds the row "hvp" to every operation.
     bent : frozenset of str
         Operations for which the target offers an hvp.
+    kinks : str, optional
+        The policy for kinks that was asked for; each operation's own by default.
     """
 
     asked: tuple[Operation, ...]
@@ -90,11 +105,12 @@ class Plan:
     order: int = 1
     bent: frozenset[str] = frozenset()
     drawn: dict[str, tuple[Case, ...]] = field(default_factory=dict)
+    kinks: str | None = None
 
     @property
     def operations(self) -> dict[str, Operation]:
         """The operations that are judged, by name."""
-        return {each.name: each for each in self.asked if each.name in self.offers}
+        return {each.name: bound_by(each, self.kinks) for each in self.asked if each.name in self.offers}
 
     def cases(self, name: str) -> tuple[Case, ...]:
         """The cases of one operation, drawn once."""

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from gradcheck.arguments import one_of
 from gradcheck.certificate import NOT_OFFERED, Certificate
 from gradcheck.certify import EXAMPLES, certify, prepare, rows, settled
 from gradcheck.implementation import Implementation
 from gradcheck.importing import TargetError
 from gradcheck.judge import CONDUCT, FORWARD, STEP
+from gradcheck.kinks import POLICIES
 from gradcheck.operation import Operation, UnknownOperation
 from gradcheck.report import words
 from gradcheck.verdict import GradientMismatch, InconclusiveCheck, Verdict
@@ -36,6 +38,7 @@ class Plan:
     operations: tuple[Operation, ...]
     examples: int
     seed: int
+    kinks: str | None = None
     drawn: dict[str, Operation] = field(default_factory=dict)
 
     def judged(self, operation: Operation, row: str) -> Certificate:
@@ -49,6 +52,7 @@ class Plan:
             inputs=[row] if row in (FORWARD, STEP) else [row, CONDUCT],
             examples=examples,
             seed=seed,
+            kinks=self.kinks,
             catalogue={name: self.drawn[name]},
         )
 
@@ -76,7 +80,9 @@ class Plugin:
     def pytest_report_header(self) -> list[str]:
         """Which targets are judged, and with what."""
         return [
-            f"gradcheck: {each.target} ({each.examples} examples, seed {each.seed})" for each in self.plans
+            f"gradcheck: {each.target} ({each.examples} examples, seed {each.seed}"
+            f"{', kinks ' + each.kinks if each.kinks else ''})"
+            for each in self.plans
         ]
 
     @pytest.hookimpl(tryfirst=True)
@@ -87,12 +93,15 @@ class Plugin:
         seed = option.gradcheck_seed or 0
         for target in dict.fromkeys(option.gradcheck):
             try:
+                kinks = option.gradcheck_kinks and one_of(
+                    option.gradcheck_kinks, POLICIES, "certify", "kinks"
+                )
                 implementation, asked = prepare(
                     target, option.gradcheck_operation or None, examples=examples, seed=seed
                 )
             except (TargetError, UnknownOperation, ValueError, RuntimeError) as error:
                 raise pytest.UsageError(f"--gradcheck {target}\n{error}") from error
-            self.plans.append(Plan(target, implementation, asked, examples, seed))
+            self.plans.append(Plan(target, implementation, asked, examples, seed, kinks))
         self._take_ids()
 
     def _take_ids(self) -> None:
@@ -214,4 +223,5 @@ def _properties(certificate: Certificate) -> Sequence[tuple[str, object]]:
         ("resolution", words.small(found.resolution)),
         ("miss_probability", words.small(found.miss_probability)),
         ("seed", certificate.seed),
+        *([("kinks", certificate.kinks)] if certificate.kinks else []),
     ]

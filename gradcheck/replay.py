@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arguments import one_of
 from gradcheck.book import ASIDE
 from gradcheck.case import Case
 from gradcheck.certificate import VECTORS, Certificate, Result
 from gradcheck.environment import environment
 from gradcheck.estimate import Array
 from gradcheck.execution import hands
+from gradcheck.kinks import POLICIES
 from gradcheck.ledger import lost
 from gradcheck.operation import find, nearest, operations
 from gradcheck.plain import NotPlain, from_plain
@@ -46,6 +48,8 @@ class Replay:
         )
         options = [f"{name} = {value!r}" for name, value in self.case.options.items()]
         shown = [_array(name, value) for name, value in self.arrays.items()]
+        if self.result.kinks != "refuse":
+            options.append(f"kinks = {self.result.kinks!r}")
         return "\n".join([head, *options, *shown, "", str(self.check)])
 
 
@@ -64,6 +68,8 @@ def replay(
 ) -> Replay:
     """The row again: the same values, cotangents and directions, since one seed decides them all.
 
+    Under the policy for kinks of the certificate.
+
     Parameters
     ----------
     certificate : Certificate
@@ -75,8 +81,8 @@ def replay(
     Raises
     ------
     ReplayError
-        When there is no such row, it shows no case, it is of answers to vectors, or gradcheck or the target
-        are of another version here.
+        When there is no such row, or policy for kinks, it shows no case, it is of answers to vectors, or gradcheck or
+        the target are of another version here.
     TargetError
         When the target cannot be loaded.
 
@@ -95,9 +101,8 @@ def replay(
     result = row_of(certificate, which)
     case = _case(result)
     find(result.operation, operations())
-    given = hands(
-        Setting(certificate.target, certificate.seed), isolate=isolate, timeout=timeout, memory=memory
-    )
+    setting = Setting(certificate.target, certificate.seed, kinks=_kinks(certificate))
+    given = hands(setting, isolate=isolate, timeout=timeout, memory=memory)
     try:
         target = given.outline()
         _check_versions(certificate, target)
@@ -124,6 +129,13 @@ def row_of(certificate: Certificate, which: str | int) -> Result:
         f"replay: the certificate has no such row\n  result = {which!r}, nearest = {nearest(str(which), names)}\n"
         f"  wanted a number from 0 to {count - 1}, or operation.input"
     )
+
+
+def _kinks(certificate: Certificate) -> str | None:
+    try:
+        return certificate.kinks and one_of(certificate.kinks, POLICIES, "replay", "kinks")
+    except ValueError as error:
+        raise ReplayError(str(error)) from error
 
 
 def _case(result: Result) -> Case:

@@ -27,7 +27,7 @@ from gradcheck.misdeclared import looks_like
 from gradcheck.operation import Operation
 from gradcheck.operation import operations as installed
 from gradcheck.plain import from_plain, to_plain
-from gradcheck.plan import seed_of, values_of
+from gradcheck.plan import bound_by, seed_of, values_of
 from gradcheck.program import ProgramLost, is_command, words_of
 from gradcheck.translation import fitting, restated, translated
 from gradcheck.variant import dtype_of, split
@@ -58,6 +58,8 @@ class Setting:
         2 for the row "hvp" as well.
     catalogue : mapping of str to Operation, optional
         The installed ones by default, which a process looks up for itself.
+    kinks : str, optional
+        The policy for kinks of every operation; each one's own by default.
     """
 
     target: Any
@@ -66,6 +68,7 @@ class Setting:
     only: frozenset[str] | None = None
     catalogue: Mapping[str, Operation] | None = None
     order: int = 1
+    kinks: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,8 @@ class Session:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.catalogue = installed() if setting.catalogue is None else setting.catalogue
+        known = installed() if setting.catalogue is None else setting.catalogue
+        self.catalogue = {name: bound_by(each, setting.kinks) for name, each in known.items()}
         self.target = load(setting.target, self.catalogue)
         self.dtype = dtype_of(setting.target)
 

@@ -79,10 +79,12 @@ def test_what_is_asked_is_said_on_the_line_or_in_the_certificate_or_by_default(t
         "examples": EXAMPLES,
         "seed": 0,
         "order": 1,
+        "kinks": None,
     }
     assert asked_for(half, None, (), None, None, None)["seed"] == 4
     assert asked_for(half, None, (), None, 0, 2)["seed"] == 0
     assert asked_for(half, None, (), None, 0, 2)["order"] == 2
+    assert asked_for(half, None, (), None, None, None, "avoid")["kinks"] == "avoid"
 
 
 @pytest.mark.parametrize(

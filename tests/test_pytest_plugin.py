@@ -273,6 +273,13 @@ def test_items_are_asked_for_by_their_ids(mine):
     mine.runpytest(*few, "gradcheck::mine.py::dense::b", "test_own.py").assert_outcomes(passed=2)
 
 
+def test_the_policy_for_kinks_reaches_every_row(mine):
+    done = mine.runpytest("--gradcheck=mine.py", *FEW, "--gradcheck-kinks=avoid", "--junitxml=out.xml")
+    done.stdout.fnmatch_lines(["gradcheck: mine.py (4 examples, seed 0, kinks avoid)"])
+    told = [each for each in ET.parse(mine.path / "out.xml").iter("property") if each.get("name") == "kinks"]
+    assert {each.get("value") for each in told} == {"avoid"}
+
+
 def test_an_id_that_there_is_not_is_a_wrong_call(mine):
     done = mine.runpytest("--gradcheck=mine.py", *FEW, "gradcheck::mine.py::dense::w")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
@@ -316,6 +323,10 @@ def test_a_report_keeps_what_the_row_was_worth(mine):
         ),
         (["--gradcheck=mine.py", "--gradcheck-examples=0"], ["*", "*", "  examples = 0, seed = 0"]),
         (["--gradcheck=mine.py", "--gradcheck-seed=-1"], ["*", "*", "  examples = 25, seed = -1"]),
+        (
+            ["--gradcheck=mine.py", "--gradcheck-kinks=smooth"],
+            ["*", "certify: no such kinks", "  kinks = 'smooth', wanted one of refuse, avoid, *"],
+        ),
     ],
 )
 def test_a_wrong_call_ends_with_a_message_and_status_4(mine, arguments, said):

@@ -62,6 +62,7 @@ def _begun(root: Element, certificate: Certificate, name: str) -> Element:
         suite.set("timestamp", words.line(certificate.created.removesuffix("+00:00")))
     properties = SubElement(suite, "properties")
     known = {"seed": str(certificate.seed), "examples": str(certificate.examples), **certificate.environment}
+    known |= {"kinks": certificate.kinks} if certificate.kinks else {}
     for each, value in known.items():
         SubElement(properties, "property", name=words.line(each), value=words.line(value))
     return suite

@@ -102,9 +102,10 @@ def _header(certificate: Certificate) -> Element:
     if certificate.not_offered:
         chips.append(element("li", f"{counts['not_offered']} {NOT_OFFERED}", class_="soft"))
     cut = " The run was cut short." if not certificate.complete else ""
+    kinks = f", kinks {words.line(certificate.kinks)}" if certificate.kinks else ""
     told = (
         f"{counts['cases']} cases, {certificate.examples} examples for each operation, "
-        f"seed {certificate.seed}, {certificate.seconds:.1f} s.{cut}"
+        f"seed {certificate.seed}{kinks}, {certificate.seconds:.1f} s.{cut}"
     )
     return element(
         "header",

@@ -97,6 +97,10 @@ def operation_report(operation: Operation) -> RenderableType:
     parts += _section("equations", [(each, operation.statements[each]) for each in operation.equations])
     parts += _section("errata", [(each, operation.statements[each]) for each in operation.errata])
     parts += _section("conventions", _conventions(operation))
+    if operation.kinks != "refuse":
+        parts += _section(
+            "kinks", [(operation.kinks, "where it has no derivative, unless a run says otherwise")]
+        )
     return Group(*parts)
 
 

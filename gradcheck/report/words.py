@@ -139,7 +139,8 @@ def summary(certificate: Certificate) -> str:
     if certificate.not_offered:
         rows.append(f"{len(certificate.not_offered)} {NOT_OFFERED}")
     cut = "" if certificate.complete else "; cut short"
-    told = f"{counts['cases']} cases, seed {certificate.seed}, {certificate.seconds:.1f} s{cut}"
+    kinks = f", kinks {line(certificate.kinks)}" if certificate.kinks else ""
+    told = f"{counts['cases']} cases, seed {certificate.seed}{kinks}, {certificate.seconds:.1f} s{cut}"
     return (
         f"{line(certificate.target)}: {certificate.verdict} ({', '.join(rows) or 'nothing judged'}; {told})"
     )
@@ -228,6 +229,7 @@ def again(certificate: Certificate, result: Result, file: str = "certificate.jso
     words = [
         *("gradcheck", "certify", *named, "--operation", result.operation),
         *("--seed", str(certificate.seed), "--examples", str(certificate.examples)),
+        *(("--kinks", certificate.kinks) if certificate.kinks else ()),
     ]
     return [
         ("this case, and its arrays", shlex.join(["gradcheck", "replay", file, "--result", str(place)])),
