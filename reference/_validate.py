@@ -20,6 +20,26 @@ def rot180(array: Array) -> Array:
     return array[..., ::-1, ::-1]
 
 
+def is_floating(array: Any) -> bool:
+    """Whether this is an array of floating numbers, not empty, that needs no conversion: nothing to ask or to tell."""
+    return bool(type(array) is np.ndarray and array.dtype.kind in "fc" and array.size)
+
+
+def are_maps(array: Any) -> bool:
+    """Whether this `is_floating`, with the axes of maps or kernels; not by a call, which takes as long again."""
+    return bool(type(array) is np.ndarray and array.ndim == 4 and array.dtype.kind in "fc" and array.size)
+
+
+def are_blocks(whole: Any, n: Any, part: Any) -> bool:
+    """Whether these are maps, a factor, and maps that are smaller by it, and nothing is unusual that has to be told."""
+    return bool(
+        are_maps(whole)
+        and are_maps(part)
+        and type(n) is int
+        and whole.shape == (*part.shape[:2], n * part.shape[2], n * part.shape[3])
+    )
+
+
 class Axes:
     """Sizes of named axes, learnt from one array after another.
 

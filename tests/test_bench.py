@@ -219,6 +219,28 @@ def test_rounds_are_interleaved_and_long_enough_and_not_collected_in(monkeypatch
     assert collected == ["off", "on"]
 
 
+FAULTS = """
+import resource
+import numpy as np
+from gradcheck.bench.timing import rounds_of
+
+def call():
+    return [np.ones(size) for size in (200_000, 150_000, 250_000, 40_000)]
+
+rounds_of({"arrays": call}, 6, 0, "cpu")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(100):
+    call()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the heap of glibc")
+def test_memory_that_was_freed_is_not_taken_from_the_system_anew_in_the_rounds():
+    found = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < 100  # of 1,250 pages a call
+
+
 def test_limits_copy_half_the_bytes_and_multiply_as_much():
     arrays, outputs = [np.ones(300)], [np.ones(700)]
     assert list(limits.limits(arrays, outputs, 0)) == [limits.MOVED]

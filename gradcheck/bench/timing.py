@@ -16,6 +16,9 @@ from gradcheck.frameworks.extras import needed
 ROUND = 2e-3
 """Seconds that a round of one contender takes at least: a thousand times what reading the clock costs."""
 
+SETTLED = 31 << 20
+"""Bytes of an array after which glibc keeps what is freed: just below the 32 MiB from where on it never does."""
+
 Calls = Mapping[str, Callable[[], Any]]
 
 
@@ -29,9 +32,11 @@ def rounds_of(
     """Seconds a call, for each contender and round; and how many calls were in each round.
 
     Every round runs each contender once, in an order drawn anew, so that none is always second; its first call, which
-    finds the caches as another left them and would weigh the more the fewer calls it makes, is not timed.
+    finds the caches as another left them and would weigh the more the fewer calls it makes, is not timed. Memory is
+    settled before.
     """
     now = CLOCKS[clock]
+    _settle()
     repeats = {name: _repeats(call, now) for name, call in calls.items()}
     found: dict[str, list[float]] = {name: [] for name in calls}
     rng, names = np.random.default_rng([seed, 3]), list(calls)
@@ -42,6 +47,15 @@ def rounds_of(
                 calls[name]()
                 found[name].append(_timed(calls[name], repeats[name], now))
     return found, repeats
+
+
+def _settle() -> None:
+    """Make and free one large array, as any process has that once had much to do.
+
+    Until then glibc gives the top of the heap back whenever more is free there than twice the largest array so far, and
+    takes it anew, page by page, at the next call: from process to process another contender, at up to twice its time.
+    """
+    np.empty(SETTLED, np.uint8)
 
 
 def _repeats(call: Callable[[], Any], now: Callable[[], float]) -> int:

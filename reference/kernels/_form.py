@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference._validate import Array, Axes, factor, rot180
+from reference._validate import Array, Axes, are_blocks, factor, is_floating, rot180
 from reference.kernels.convolve import fit
 
 _MAPS = "batch maps height width"
@@ -34,6 +34,8 @@ class Upsample:
         """The block sums of the cotangent, which has the output's shape; x counts by its shape and dtype
         only.
         """
+        if are_blocks(cotangent, n, x):
+            return (self.down(cotangent, n),)
         n = factor("upsample.vjp", n)
         axes = Axes("upsample.vjp")
         axes.take("x", x, _MAPS)
@@ -57,6 +59,8 @@ class Downsample:
         """The cotangent, which has the output's shape, copied into its blocks (S5); of x the shape counts
         only.
         """
+        if are_blocks(x, n, cotangent):
+            return (self.up(cotangent, n),)
         n = factor("downsample.vjp", n)
         axes = Axes("downsample.vjp")
         axes.take("x", x, _MAPS)
@@ -148,6 +152,8 @@ class Sigmoid:
 
     def vjp(self, cotangent: Array, u: Array) -> tuple[Array]:
         """f'(u) times the cotangent, which has the shape of u."""
+        if is_floating(u) and is_floating(cotangent) and cotangent.shape == u.shape:
+            return (np.asarray(cotangent * self.slope(u)),)
         axes = Axes("sigmoid.vjp")
         u = axes.take_any("u", u)
         return (np.asarray(axes.like("cotangent", cotangent, "u", u) * self.slope(u)),)

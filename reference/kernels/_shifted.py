@@ -20,7 +20,7 @@ from reference._validate import Array, rot180
 PRODUCTS = 10**6
 """Products of two numbers in one matrix product: OpenBLAS takes up to 100³ without packing its operands first,
 which for the few rows that a kernel makes costs as much as the product."""
-SHARES = 24_000
+SHARES = 20_000
 """Elements up to which `full` makes all shares by one product: the calls that this spares cost more than what it
 multiplies with zeros. Measured from 1,000 to 100,000 elements, on one machine."""
 COPIES = 1 << 18
@@ -57,17 +57,27 @@ def full(d: Array, k: Array) -> Array:
     if batch * maps * rows * columns * height * width <= SHARES:
         return _full_at_once(d, k)
     weights = k[:, :, ::-1].transpose(3, 0, 2, 1).reshape(columns * maps, rows * out_maps)
-    dtype = np.result_type(d, k)
-    out = np.empty((batch, maps, height, width), dtype)
-    for some, top, bottom in _pieces(batch, height, rows, maps * columns * width, weights.size * across):
-        part = _framed(d[some], top - rows + 1, bottom)
-        count, size = bottom - top, part.shape[2] * part.shape[3]
-        windows = _view(part, (count, rows * out_maps, size), (out_maps * size, size, 1))
-        shares = np.zeros((count, columns * maps, width * part.shape[3]), dtype)
-        np.matmul(weights, windows, out=shares[..., :size])
-        total = _leant(shares, columns, part.shape[3]).reshape(count, maps, width, -1)
-        out[some, :, top:bottom] = total.transpose(3, 1, 0, 2)
+    work, products = maps * columns * width, weights.size * across
+    if batch == 1 and work * (height + rows - 1) <= COPIES and products <= PRODUCTS:  # one piece is all
+        framed = np.zeros((height + rows - 1, out_maps, across, 1), d.dtype)
+        framed[rows - 1 : height, ..., 0] = d[0].swapaxes(0, 1)
+        return _rows_of_full(framed, weights, rows, columns).reshape(1, maps, height, width)
+    out = np.empty((batch, maps, height, width), np.result_type(d, k))
+    for some, top, bottom in _pieces(batch, height, rows, work, products):
+        total = _rows_of_full(_framed(d[some], top - rows + 1, bottom), weights, rows, columns)
+        out[some, :, top:bottom] = total.reshape(maps, bottom - top, width, -1).transpose(3, 0, 1, 2)
     return out
+
+
+def _rows_of_full(part: Array, weights: Array, rows: int, columns: int) -> Array:
+    """Rows of all output maps from what `_framed` has above and beside them: one run of (maps, rows, width, batch)."""
+    count, (out_maps, across, batch) = len(part) - rows + 1, part.shape[1:]
+    size, width = across * batch, across + columns - 1
+    windows = _view(part, (count, rows * out_maps, size), (out_maps * size, size, 1))
+    shares = np.zeros((len(weights), count, width * batch), np.result_type(part, weights))
+    # a product for each row, but the rows of a share one below the other, so that one sum takes all of them
+    np.matmul(weights, windows, out=shares.swapaxes(0, 1)[..., :size])
+    return _leant(shares, columns, batch)
 
 
 def _full_at_once(d: Array, k: Array) -> Array:
@@ -94,15 +104,14 @@ def _framed(d: Array, first: int, last: int) -> Array:
 
 
 def _leant(shares: Array, columns: int, batch: int) -> Array:
-    """The sum over b of every share b moved b to the right: (rows, columns maps, width batch) to (rows, -1).
+    """The sum over b of every share b moved b to the right: (columns maps, rows, width batch) to one run of all maps.
 
     Each row of a map ends in columns - 1 zeros, so that a pitch of the shares that is one pixel short moves every
     share one further, and what it lacks on the left of a row it finds in the zeros of the row before: one sum of
-    a view, not a sum for each b, and in one run over all maps.
+    a view, not a sum for each b.
     """
-    count, run = len(shares), shares.size // (len(shares) * columns)
-    view = _view(shares, (count, columns, run), (columns * run, run - batch, 1))
-    return np.asarray(np.einsum("rbw->rw", view))
+    run = shares.size // columns
+    return np.asarray(np.add.reduce(_view(shares, (columns, run), (run - batch, 1)), axis=0))
 
 
 def gradient(maps: Array, deltas: Array) -> Array:
@@ -111,7 +120,9 @@ def gradient(maps: Array, deltas: Array) -> Array:
     rows, columns = height - down + 1, width - across + 1
     work = in_maps * columns * across
     if batch == 1 and work * height <= COPIES and work * down * out_maps <= PRODUCTS:  # one piece is all
-        total = _moved(maps, rows, columns, across) @ deltas.reshape(out_maps, -1).T
+        copies = _columns_of_one(maps, columns, across)
+        moved = _view(copies, (rows, in_maps * columns, down * across), (across, height * across, 1))
+        total = moved @ deltas.reshape(out_maps, -1).T
     else:
         products = _products(maps, deltas, rows, columns)
         total = next(products)
@@ -173,6 +184,13 @@ def _shifted_columns(x: Array, columns: int, across: int) -> Array:
     source = np.ascontiguousarray(x if batch == 1 else x.transpose(1, 2, 3, 0))
     shape, pixels = (maps, columns, height), (height * width, 1, width)
     return _copied(source, shape, pixels, across * batch, batch).reshape(maps * columns, -1)
+
+
+def _columns_of_one(x: Array, columns: int, across: int) -> Array:
+    """The same of one image: (maps, columns, height, across)."""
+    _, maps, height, width = x.shape
+    shape, pixels = (maps, columns, height, across), (height * width, 1, width, 1)
+    return _view(np.ascontiguousarray(x), shape, pixels).copy()
 
 
 def _copied(source: Array, shape: tuple[int, ...], pixels: tuple[int, ...], run: int, batch: int) -> Array:

@@ -17,19 +17,15 @@ even its NaN is seen, and the gradient of its kernel is zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy.signal import convolve2d
 
-from reference._validate import Array, Axes, rot180
+from reference._validate import Array, Axes, are_maps, rot180
 from reference.kernels import _shifted, _transformed
-
-
-def _maps(array: Any) -> bool:
-    """Whether this is an array that needs no conversion and has the axes of maps or kernels."""
-    return bool(type(array) is np.ndarray and array.ndim == 4 and array.dtype.kind in "fc" and array.size)
 
 
 def _holds(whole: Array, part: Array) -> bool:
@@ -38,7 +34,7 @@ def _holds(whole: Array, part: Array) -> bool:
 
 def fit(x: Any, k: Any, d: Any) -> bool:
     """Whether these are maps, kernels and what 'valid' makes of them, and nothing is unusual that has to be told."""
-    if not (_maps(x) and _maps(k) and _maps(d)):
+    if not (are_maps(x) and are_maps(k) and are_maps(d)):
         return False
     (batch, in_maps, height, width), (rows, columns) = x.shape, k.shape[2:]
     return bool(
@@ -49,7 +45,7 @@ def fit(x: Any, k: Any, d: Any) -> bool:
 
 def _check_valid(x: Any, k: Any, connections: Any) -> tuple[Array, Array, Array | None]:
     # the right call costs a microsecond here; all that is wrong, or unusual, is told by named axes below
-    if connections is None and _maps(x) and _maps(k) and x.shape[1] == k.shape[0] and _holds(x, k):
+    if connections is None and are_maps(x) and are_maps(k) and x.shape[1] == k.shape[0] and _holds(x, k):
         return x, k, None
     axes = Axes("convolve_valid")
     x = axes.take("x", x, "batch in_maps height width")
@@ -60,7 +56,7 @@ def _check_valid(x: Any, k: Any, connections: Any) -> tuple[Array, Array, Array 
 
 
 def _check_full(d: Any, k: Any, connections: Any) -> tuple[Array, Array, Array | None]:
-    if connections is None and _maps(d) and _maps(k) and d.shape[1] == k.shape[1]:
+    if connections is None and are_maps(d) and are_maps(k) and d.shape[1] == k.shape[1]:
         return d, k, None
     axes = Axes("convolve_full")
     d = axes.take("d", d, "batch out_maps out_height out_width")
@@ -69,7 +65,7 @@ def _check_full(d: Any, k: Any, connections: Any) -> tuple[Array, Array, Array |
 
 
 def _check_gradient(maps: Any, deltas: Any, connections: Any) -> tuple[Array, Array, Array | None]:
-    usual = connections is None and _maps(maps) and _maps(deltas)
+    usual = connections is None and are_maps(maps) and are_maps(deltas)
     if usual and len(maps) == len(deltas) and _holds(maps, deltas):
         return maps, deltas, None
     axes = Axes("conv_kernel_gradient")
@@ -369,8 +365,15 @@ def valid_gradients_fast(cotangent: Array, x: Array, k: Array) -> tuple[Array, A
     `kernel_gradient_fast`, whose checks would take as long as the products of a small image.
     """
     turned = rot180(k)
-    dx = _shifted.full(cotangent, turned) if _finite(k) else _full_scattered(cotangent, turned, None)
+    dx = _shifted.full(cotangent, turned) if _tame(k) else _full_scattered(cotangent, turned, None)
     return dx, _shifted.gradient(x, cotangent)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _tame(k: Array) -> bool:
+    """Whether no element is infinite or NaN: a sum of squares says so in half of the time, unless it overflows."""
+    flat = k.ravel()
+    return math.isfinite(abs(flat.dot(flat))) or _finite(k)
 
 
 def kernel_gradient_fft(maps: Array, deltas: Array, connections: Array | None = None) -> Array:

@@ -7,13 +7,19 @@ from typing import Any
 import numpy as np
 from scipy.signal import convolve2d
 
-from reference._validate import Array, Axes, factor
+from reference._validate import Array, Axes, are_maps, factor
+
+_FEW = 4096
+"""Pixels up to which rows are added slice by slice, with fewer calls than the other way has."""
 
 _CHUNK = 1 << 17
 """Sums of rows held at once: a mebibyte of float64, so that they are found in cache when columns are added."""
 
 
 def _checked(x: Any, n: Any) -> tuple[Array, int]:
+    # the right call costs a microsecond here; all that is wrong, or unusual, is told by named axes below
+    if are_maps(x) and type(n) is int and n > 0 and x.shape[2] % n == 0 == x.shape[3] % n:
+        return x, n
     n = factor("downsample", n)
     axes = Axes("downsample")
     x = axes.take("x", x, "batch maps height width")
@@ -82,6 +88,12 @@ def fast(x: Array, n: int) -> Array:
     batch, maps, height, width = x.shape
     lines = x.reshape(-1, n, width)  # a copy only where x is not contiguous
     out = np.empty((len(lines), width // n), x.dtype)
+    if x.size <= _FEW:
+        rows = lines[:, 0] + lines[:, 1]
+        for a in range(2, n):
+            rows += lines[:, a]
+        _add_columns(rows, n, out)
+        return out.reshape(batch, maps, height // n, width // n)
     step = max(1, min(len(lines), _CHUNK // width))
     rows = np.empty((step, width), x.dtype)
     for start in range(0, len(lines), step):
