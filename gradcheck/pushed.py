@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import iti0k0
 
-from gradcheck import kinks
+from gradcheck import kinks, stopping
 from gradcheck.arguments import Counted
 from gradcheck.batches import Section, trust
 from gradcheck.chance import random_by, refused
@@ -184,6 +184,11 @@ class Task:
             evaluations=sum(t.evaluations for t in trials),
             zero_everywhere=zero,
         )
+        if verdict is Verdict.FAIL:
+            whole = replace(trial, rounds=rounds)
+            found = stopping.excused(found, whole, self.rng(9, i), self.budget, self.wanted)
+            if found.verdict is not Verdict.FAIL:
+                return found
         if verdict is not Verdict.PASS and self.policy != "refuse":
             found = self.beside_the_kink(found, i, trial)
         return (

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck import conduct as conduct_of
-from gradcheck import kinks, masked
+from gradcheck import kinks, masked, stopping
 from gradcheck.answer import same_bits
 from gradcheck.arguments import Counted, real_array
 from gradcheck.autopsy import Autopsy
@@ -374,6 +374,10 @@ class Task:
         )
         if verdict is Verdict.INCONCLUSIVE:
             told = self.seen(trial, again, told, wanted) or told
+        if told.verdict is Verdict.FAIL and self.method in ("auto", "spectral"):
+            told = stopping.excused(told, trial, self.rng(14, i), self.budget, self.wanted)
+            if told.verdict is not Verdict.FAIL:
+                return told
         if told.verdict is not Verdict.PASS and self.policy != "refuse":
             judged = self.beside_the_kink(trial, told, i)
             if judged is not told:
