@@ -259,7 +259,9 @@ def test_limits_copy_half_the_bytes_and_multiply_as_much():
         ("convolve_valid", "1,1,1,3,4,5", "height - kernel + 1 = -1, width - kernel + 1 = 0"),
         ("subsampling", "1,1,1,3,4,1", "height mod 2 = 1, width mod 2 = 0, but must be 0"),
         ("combination", "1,1,1,3,4,5", "height - kernel + 1 = -1, width - kernel + 1 = 0"),
-        ("network", "small", "bench: network has no sizes to be raced at"),
+        ("network", "1,1,1,8,8,4", "after a kernel of 4: height, width = 5, 5, wanted multiples of 2"),
+        ("network", "1,1,1,4,8,5", "height - kernel + 1 = 0"),
+        ("nothing", "small", "bench: nothing has no sizes to be raced at"),
     ],
 )
 def test_sizes_that_cannot_be_are_explained(name, text, said):
@@ -272,12 +274,78 @@ def test_sizes_that_cannot_be_are_explained(name, text, said):
 @pytest.mark.parametrize("text", list(sizes.NAMED))
 def test_every_size_is_one_of_its_operation(name, text):
     for size in sizes.sizes(name, text):
-        assert list(size.shapes) == [each.name for each in operation(name).inputs]
+        found = [each.rstrip("0123456789") for each in size.shapes]
+        assert set(found) <= {each.name for each in operation(name).inputs}
+        assert name == "network" or found == [each.name for each in operation(name).inputs]
         assert size.work > 0
 
 
-def test_every_operation_but_a_network_has_sizes():
-    assert set(sizes.OPERATIONS) == set(operations()) - {"network"}
+def test_every_operation_has_sizes():
+    assert set(sizes.OPERATIONS) == set(operations())
+
+
+def test_a_network_is_built_as_lenet_is():
+    lenet = sizes.sizes("network", "lenet")[0]
+    assert str(lenet) == "x 1×1×28×28, architecture=c6-s2-c12-s2-d10"
+    # 6 maps of 24², 12 maps of 8² from 6, 10 units from 12 maps of 4²
+    assert lenet.products == 6 * 25 * 24**2 + 6 * 12 * 25 * 8**2 + 12 * 4**2 * 10
+    assert lenet.shapes["k3"] == (6, 12, 5, 5)
+    assert lenet.shapes["delta4"] == (1, 12, 4, 4)
+    assert not lenet.inputs("float64", 0)[-1].any()  # no perturbation
+
+
+NETWORK = contenders((), operations(), "reference".__eq__)[0].implementation.offers["network"]
+
+
+class Network:
+    """The reference's in numbers of more digits, which may be made wrong in one element of one gradient."""
+
+    def __init__(self, wrong=0.0):
+        self.wrong = wrong
+
+    def forward(self, *inputs, architecture):
+        return np.asarray(self.wider(NETWORK.forward, inputs, architecture), inputs[0].dtype)
+
+    def vjp(self, cotangent, *inputs, architecture):
+        found = self.wider(NETWORK.vjp, (cotangent, *inputs), architecture)
+        found = [np.array(each, inputs[0].dtype) for each in found]
+        if inputs[0].size >= LARGE:
+            found[2].flat[0] *= 1 + self.wrong
+        return tuple(found)
+
+    @staticmethod
+    def wider(function, inputs, architecture):
+        return function(*(np.asarray(x, np.longdouble) for x in inputs), architecture=architecture)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("wrong", [0.0, 1e-2])
+def test_networks_are_raced_and_one_that_is_wrong_in_an_element_is_not(dtype, wrong):
+    known = {"network": operation("network")}
+    parts = {"reference": NETWORK, "mine": Network(wrong)}
+    found = race(
+        known["network"],
+        sizes.network(43, 1, 2, 10, 12, 3),
+        [Contender(name, load({"network": part}, known)) for name, part in parts.items()],
+        CERTIFIED,
+        direction="gradients",
+        dtype=dtype,
+        rounds=6,
+        clock="cpu",
+    )
+    reference, mine = found.standings
+    assert reference.seconds is not None
+    assert mine.reason[:28] == ("differs from the baseline by" if wrong else "")
+
+
+def test_a_network_s_rounding_is_weighed_by_what_its_inputs_rounding_does():
+    known = operations()
+    entrant = contenders((), known, "reference".__eq__)[0]
+    size = sizes.network(4, 1, 2, 10, 12, 3)
+    call = call_of(size, "float64", 0, ())
+    wanted, scales = contest._wanted(entrant, known["network"], "gradients", call)
+    for each, scale in zip(wanted, scales, strict=True):
+        assert np.max(np.abs(each)) <= scale < 100 * np.max(np.abs(each))
 
 
 LAYERS = ["squared_error", "dense", "convolution", "subsampling", "softmax", "combination", "sparsity"]
@@ -438,7 +506,7 @@ def test_a_change_needs_intervals_apart_and_more_than_five_percent(before, now, 
     [
         (["no_such_target"], "there is no module no_such_target"),
         (["--operation", "upsampel"], "nearest = upsample"),
-        (["--operation", "network"], "bench: network has no sizes to be raced at"),
+        (["--operation", "network", "--sizes", "1,1,1,8,8,4"], "--sizes: blocks do not fit\n  after a kernel of 4: "),
         (["--sizes", "huge"], "--sizes: these are no sizes"),
         (["--only", "fsat"], "there is no contender of this name\n  name = 'fsat', nearest = fast"),
         (["--baseline", "slow"], "there is no contender of this name"),
@@ -497,10 +565,10 @@ def test_a_rounding_answer_is_let_race_and_a_wrong_element_is_not():
     (each,) = entrants(fast=FAST.downsample)
     (size,) = sizes.sizes("downsample", "2,3,1,8,6,1")
     call = call_of(size, "float64", 0, (2, 3, 4, 3))
-    wanted, scale = contest._wanted(each, down, "forward", call)
+    wanted, scales = contest._wanted(each, down, "forward", call)
     rounded = (wanted[0] * (1 + np.finfo(float).eps),)
-    assert not contest._differs(each, down, "forward", call, rounded, scale)
+    assert not contest._differs(each, down, "forward", call, rounded, scales)
     wrong = (wanted[0] + (np.arange(wanted[0].size) == 5).reshape(wanted[0].shape),)
-    assert contest._differs(each, down, "forward", call, wrong, scale).startswith(
+    assert contest._differs(each, down, "forward", call, wrong, scales).startswith(
         "differs from the baseline by 1"
     )

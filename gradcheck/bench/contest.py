@@ -133,24 +133,21 @@ def race(
     if not able:
         return Contest(operation.name, direction, str(size), dtype, "", "", tuple(standings.values()))
     call = call_of(size, dtype, seed, _output_shape(able[0], operation, size, dtype, seed))
-    wanted, scale = _wanted(able[0], operation, direction, call)
+    wanted, scales = _wanted(able[0], operation, direction, call)
     for each in able:
-        standings[each.name] = Standing(each.name, _differs(each, operation, direction, call, wanted, scale))
+        standings[each.name] = Standing(each.name, _differs(each, operation, direction, call, wanted, scales))
     able = [each for each in able if not standings[each.name].reason]
     calls = {each.name: each.ready(operation, direction, call) for each in able}
     inputs = (
         *call.inputs,
         *((call.cotangent,) if direction == "gradients" and call.cotangent is not None else ()),
     )
-    factors = sum(
-        len(shape) > 1 for shape in size.shapes.values()
-    )  # biases are added, and multiplied by nothing
-    products = size.products * (factors if direction == "gradients" else 1)
+    products = size.products * (size.factors if direction == "gradients" else 1)
     bounds = limits(inputs, wanted, products)
     times, counts = rounds_of(calls | bounds, rounds, seed, clock)
     limit = max(bounds, key=lambda name: median(times[name]).value)
     for each in able:
-        late = _differs(each, operation, direction, call, wanted, scale)
+        late = _differs(each, operation, direction, call, wanted, scales)
         standings[each.name] = (
             Standing(each.name, f"after its rounds, {late}")
             if late
@@ -216,14 +213,33 @@ def _output_shape(
 
 def _wanted(
     contender: Contender, operation: Operation, direction: str, call: Call
-) -> tuple[tuple[Array, ...], float]:
-    """The answer, and the largest sum that could have come out: that of the same call on sizes without signs."""
+) -> tuple[tuple[Array, ...], tuple[float, ...]]:
+    """The answer, and for each array the largest sum that could have come out: by the same call on sizes without signs.
+
+    Of a network, whose layers bend, by how much its answer moves for each share by which its inputs do, or its size.
+    """
     wanted = contender.answer(operation, direction, call)
+    if operation.name == "network":
+        return wanted, _moved(contender, operation, direction, call, wanted)
     if not operation.linear_in(call.options):
-        return wanted, 4.0  # f and f' are at most 1 here, cotangents at most 4
+        return wanted, (4.0,) * len(wanted)  # f and f' are at most 1 here, cotangents at most 4
     cotangent = None if call.cotangent is None else abs(call.cotangent)
     unsigned = Call(tuple(map(np.abs, call.inputs)), call.options, cotangent)
-    return wanted, max(float(np.max(each)) for each in contender.answer(operation, direction, unsigned))
+    largest = max(float(np.max(each)) for each in contender.answer(operation, direction, unsigned))
+    return wanted, (largest,) * len(wanted)
+
+
+def _moved(
+    contender: Contender, operation: Operation, direction: str, call: Call, wanted: Sequence[Array]
+) -> tuple[float, ...]:
+    """How far each array of an answer moves for each share by which all that goes in does; its own size at least."""
+    rng, move = np.random.default_rng(0), 2.0**-20 if wanted[0].dtype == np.float64 else 2.0**-10
+    inputs = tuple(x * (1 + rng.choice([-move, move], x.shape)).astype(x.dtype) for x in call.inputs)
+    moved = contender.answer(operation, direction, Call(inputs, call.options, call.cotangent))
+    return tuple(
+        max(float(np.max(np.abs(a - w))) / move, float(np.max(np.abs(w))))
+        for a, w in zip(moved, wanted, strict=True)
+    )
 
 
 def _differs(
@@ -232,7 +248,7 @@ def _differs(
     direction: str,
     call: Call,
     wanted: Sequence[Array],
-    scale: float,
+    scales: Sequence[float],
 ) -> str:
     """How its answer differs from the baseline's; empty where it does not."""
     try:
@@ -241,9 +257,12 @@ def _differs(
         return f"raised {type(error).__name__}"
     if [each.shape for each in answer] != [each.shape for each in wanted]:
         return "answers in another shape"
-    gap = max(float(np.max(np.abs(a - w))) for a, w in zip(answer, wanted, strict=True))
-    bound = ROUNDINGS * float(np.finfo(wanted[0].dtype).eps) * scale
-    return "" if gap <= bound else f"differs from the baseline by {gap:.2g}, more than {bound:.1g}"
+    eps = ROUNDINGS * float(np.finfo(wanted[0].dtype).eps)
+    for a, w, scale in zip(answer, wanted, scales, strict=True):
+        gap = float(np.max(np.abs(a - w)))
+        if not gap <= eps * scale:
+            return f"differs from the baseline by {gap:.2g}, more than {eps * scale:.1g}"
+    return ""
 
 
 def contests(
