@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import claims, epoch, growth, memory
+from gradcheck.bench.statistics import Median
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -17,8 +18,51 @@ def test_claims_are_printed_with_their_limits(capsys, dtype):
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("| limit:") for line in lines) == 5
     assert sum(line.startswith("| one pass of NumPy's") for line in lines) == 2
-    assert sum(line.startswith("| pixels: ") for line in lines) == (4 if dtype == "float64" else 6)
+    assert sum(line.startswith("| pixels: ") for line in lines) == (4 if dtype == "float64" else 5)
     assert any("(the notes)" in line for line in lines)
+    assert [line.split(", wanted ")[1][:3] for line in lines if line.startswith("Fast: ")] == [
+        "2 a",
+        "3 a",
+        "1.5",
+    ]
+    assert sum("The least that NumPy's passes cost: " in line for line in lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("multiple", "word"),
+    [(Median(1.9, 1.8, 2.0), "met"), (Median(1.9, 1.8, 2.1), "ambiguous"), (Median(2.2, 2.1, 2.3), "missed")],
+)
+def test_a_bound_is_met_or_missed_by_a_whole_interval(multiple, word):
+    assert claims.told(multiple, 2.0) == f"{multiple} times the limit, wanted 2 at most: {word}"
+
+
+def test_who_is_faster_is_said_and_who_may_be_is_not():
+    times = {
+        "ours": [2.0] * 6,
+        "jitted JAX": [1.0] * 6,
+        "torch": [1.9, 2.1] * 3,
+        "numba": [3.0] * 6,
+        "loops": [0.1] * 6,
+    }
+    assert list(claims.ahead(times, "ours")) == [
+        "Fast loses to jitted JAX, which takes 0.5 [0.5, 0.5] of its time."
+    ]
+
+
+def test_the_least_is_the_sum_of_the_quickest_passes():
+    passes = dict.fromkeys(["limit: a fill", "pixels: slow", "pixels: quick", "rows: one"], lambda: None)
+    claim = claims.Claim(
+        "", "", {}, "ours", 2.0, passes, (("pixels: slow", "pixels: quick"), ("rows: one",), ("rows: one",))
+    )
+    times = {
+        "limit: a fill": [2.0] * 6,
+        "pixels: slow": [9.0] * 6,
+        "pixels: quick": [1.0] * 6,
+        "rows: one": [3.0] * 6,
+    }
+    assert claims.least_of(claim, times).endswith(
+        "cost: pixels: quick + rows: one + rows: one = 3.5 [3.5, 3.5] times the limit."
+    )
 
 
 def test_a_way_that_answers_otherwise_is_seen():
