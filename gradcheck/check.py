@@ -110,7 +110,8 @@ def check_vjp(
         What to do where f bends, jumps or ends at the inputs, and so has no derivative: "refuse" leaves it open,
         "avoid" judges at a point drawn beside (`Check.resampled` counts them), "one_sided" takes the derivative
         from either side, "subgradient" what lies between them. The last two look at each output by itself, along
-        7 directions at up to 120 calls each, and say nothing of what shows along none of them.
+        7 directions at up to 120 calls each, and say nothing of what shows along none of them. "subgradient" also looks
+        along up to 24 single elements of ties, found in some 4 log₂ n calls each, and along each tie.
     noise : float
         Relative error of the values of f, where that is more than rounding: 1e-6 for a solver that stops there.
         Every bound allows for it, and `wanted` is no less than 1000 times as much by default. Where a failure may come

@@ -3,6 +3,7 @@
 Each output is looked at by itself, since the kinks of several cancel or add up in a sum: along a direction it has a
 derivative from the right and one from the left, and at points right beside, in other directions, those of the other
 pieces that meet there. Under "one_sided" a claim has to be one of them, under "subgradient" it may lie between them.
+Under "subgradient" that is asked along single elements of ties as well, and along all of one tie (`gradcheck.ties`).
 Both are necessary conditions: nothing is said of what shows along none of the directions.
 """
 
@@ -16,9 +17,10 @@ import numpy as np
 
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
-from gradcheck.pieces import DISTINCT, SHARP, UNSEEN, Gap, Look, lonely
+from gradcheck.pieces import DISTINCT, SHARP, Gap, Look, lonely
 from gradcheck.probes.beside import beside
 from gradcheck.probes.sides import Sides
+from gradcheck.ties import Ties
 from gradcheck.trial import LOST, WANTED, Trial
 from gradcheck.verdict import BLATANT, Check, Verdict
 
@@ -39,8 +41,9 @@ MOST = 4
 #: Outputs that are looked at one by one; of the others only weighted sums are.
 SINGLES = 32
 
-#: Calls of f that one direction may cost, and points beside it that are looked at where a claim is of neither side.
-CALLS, BESIDE = 120, 24
+#: Calls of f that one direction may cost, and points beside it that are looked at where a claim is of neither side; and
+#: before it is called wrong: of pieces that take a share p of all directions, none of n points is in with (1 - p)**n.
+CALLS, BESIDE, BEFORE = 120, 24, 96
 
 #: Error of interest beside a kink over that of a smooth function.
 COARSER = 10.0
@@ -108,6 +111,8 @@ class Judge:
     looks: list[Look] = field(default_factory=list)
     bending: Array = field(default_factory=lambda: np.zeros(0, dtype=bool))
     unknown: Array = field(default_factory=lambda: np.zeros(0, dtype=int))
+    names: dict[int, str] = field(default_factory=dict)
+    ties: Ties | None = None
 
     def finding(self) -> Finding | None:
         """What the policy says; None where nothing at all is claimed or measured."""
@@ -124,7 +129,8 @@ class Judge:
     @property
     def regular(self) -> bool:
         """Whether f has one derivative on all sides of the point, as far as was seen."""
-        seen = bool((self.unknown <= len(self.looks) - min(LEAST, len(self.looks))).all())
+        drawn = min(len(self.looks), DIRECTIONS)
+        seen = bool((self.unknown <= drawn - min(LEAST, drawn)).all())
         return (
             seen
             and not self.bending.any()
@@ -242,23 +248,92 @@ class Judge:
             ]
             outside.sort(key=lambda pair: -pair[1].distance("subgradient"))  # beyond both sides first
             for k, gap in outside[:MOST]:
-                row[k] = wider = self.beside(self.looks[k], weights, gap)
+                row[k] = wider = self.twice_beside(self.looks[k], weights, gap)
                 (unsure if wider.hidden(self.policy) else shown).append((k, weights, wider))
                 if self.failed(shown):
                     break
         shown = [each for each in shown if each[2].distance(self.policy) > 0]
         told = self.failed(shown) or self.hindered(found, scale)
+        told = told or self.untied(tests)
         if told is None and unsure:
             told = self.open("f has more pieces at the point than could be looked at")
         if told is None and shown:
             told = self.open(f"{self.words(*shown[0])}, along one of {DIRECTIONS} directions")
         return told or self.passed(found, scale)
 
+    # -- ties ------------------------------------------------------------------------------------------------
+
+    def untied(self, tests: list[tuple[Array, bool]]) -> Finding | None:
+        """What a claim that passed along random directions is beside the sides of tied elements; None where between.
+
+        Of one tied element a random direction shows as much as that element by itself.
+        """
+        bent = [w for w, several in tests if not several and self.bending[int(np.argmax(w))]]
+        if self.policy != "subgradient" or self.regular or not bent or self.point.size < 2:
+            return None
+        widths = np.max([np.where(look.bending(), look.apart()[0], 0.0) for look in self.looks], axis=0)
+        asked = np.isin(np.arange(widths.size), [int(np.argmax(w)) for w in bent])
+        sides = self.looks[0].sides
+        self.ties = Ties(
+            self.function, self.point, self.centre, widths * asked, self.size, sides.unit, self.rng
+        )
+        shown = [
+            (k, weights, self.twice_beside(self.looks[k], weights, gap))
+            for k, weights, gap in self.tied(self.ties, bent)
+            if gap.distance(self.policy) > 0
+        ]
+        outside = [each for each in shown if each[2].distance(self.policy) > 0]
+        # of a difference of two convex functions there may be pieces beyond both sides, though few points show them
+        sure = [each for each in outside if each[2].within and each[2].lone <= 0 and not each[2].open]
+        if any(gap.distance(self.policy) > BLATANT * gap.sharpness for _, _, gap in sure) or len(sure) > 1:
+            return Finding(Verdict.FAIL, self.words(*sure[0]), evaluations=self.calls)
+        if sure:
+            return self.open(f"{self.words(*sure[0])}, and along nothing else")
+        return self.open("f has more pieces at the point than could be looked at") if outside else None
+
+    def tied(self, ties: Ties, bent: list[Array]) -> Iterator[tuple[int, Array, Gap]]:
+        """The claim of each output beside the sides along each element of a tie, and along each of its ties.
+
+        What bends in one element alone shows as much along any direction.
+        """
+        ties.elements()
+        known = {int(np.argmax(w)): dict[int, float]() for w in bent}
+        shared = {j for j in known if np.sum([bends[j] for bends in ties.found.values()]) > 1}
+        for place, bends in ties.found.items():
+            outputs = [j for j in shared if bends[j]]
+            if not outputs:
+                continue
+            index = [int(i) for i in np.unravel_index(place, self.point.shape)]
+            k, look = self.along({place: self.size}, f"element {index}")
+            for j in outputs:
+                gap = self.gap(look, np.eye(1, self.centre.size, j).ravel(), False)
+                if look.bending()[j] and isinstance(gap, Gap):
+                    known[j][place] = float(look.apart()[0][j]) / self.size
+                    yield k, np.eye(1, self.centre.size, j).ravel(), gap
+        for j in sorted(shared):
+            for group in ties.groups(j, known[j]):
+                k, look = self.along(group, f"the {len(group)} elements of a tie")
+                gap = self.gap(look, np.eye(1, self.centre.size, j).ravel(), False)
+                if isinstance(gap, Gap):
+                    yield k, np.eye(1, self.centre.size, j).ravel(), gap
+
+    def along(self, lengths: dict[int, float], name: str) -> tuple[int, Look]:
+        """A look along some elements alone, kept with the others under a name."""
+        direction = np.zeros(self.point.size)
+        direction[list(lengths)] = list(lengths.values())
+        sides = Sides(
+            self.function, self.point, direction.reshape(self.point.shape), self.centre, self.accuracy
+        )
+        sides.search(CALLS, self.wanted / 100)
+        self.looks.append(Look(sides, self.size))
+        self.names[len(self.looks) - 1] = name
+        return len(self.looks) - 1, self.looks[-1]
+
     def failed(self, shown: list[tuple[int, Array, Gap]]) -> Finding | None:
         """A difference that is blatant, or seen along two directions."""
         shown = [each for each in shown if each[2].distance(self.policy) > 0]
         for k, weights, gap in shown:
-            known = gap.lone <= UNSEEN or (gap.spans and self.convex(weights))
+            known = gap.lone <= 0 or (gap.spans and self.convex(weights))
             blatant = known and gap.distance(self.policy) > BLATANT * gap.sharpness
             if blatant or len({k for k, _, _ in shown}) > 1:
                 return Finding(Verdict.FAIL, self.words(k, weights, gap), evaluations=self.calls)
@@ -309,8 +384,18 @@ class Judge:
         }[self.policy]
         return (
             f"a kink at the point: the claim is {how} {along} (kinks: {self.policy})\n"
-            "what shows along none of them passes"
+            f"{self.told_of_ties()}what shows along none of them passes"
         )
+
+    def told_of_ties(self) -> str:
+        """Which elements were looked at by themselves."""
+        if self.ties is None or not self.ties.found:
+            return ""
+        count = sum(name.startswith("element") for name in self.names.values())
+        whole = ", and along all elements of each tie" if self.ties.complete else ""
+        told = f"so it is along each of {count} tied elements{whole}\n" if count else ""
+        rest = f"more than {len(self.ties.found)} elements are tied: shares of the others are seen in sums alone\n"
+        return told + ("" if self.ties.complete else rest)
 
     def open(self, words: str) -> Finding:
         """Neither."""
@@ -324,10 +409,10 @@ class Judge:
         on = np.flatnonzero(weights)
         index = [int(i) for i in np.unravel_index(on[0], self.centre.shape)]
         which = f"output {index}" if on.size == 1 else f"{on.size} outputs together"
+        along = self.names.get(k, f"direction {k} of {DIRECTIONS}")
         kink = "beside the point" if self.regular else "a kink at the point"
         return (
-            f"{kink}: along direction {k} of {DIRECTIONS}, {which}, the claim is {gap.claim:.6g}, "
-            f"{rule} the derivatives on its sides\n"
+            f"{kink}: along {along}, {which}, the claim is {gap.claim:.6g}, {rule} the derivatives on its sides\n"
             f"derivatives = {span}, off by {gap.distance(self.policy):.3g}, could have seen "
             f"{gap.sharpness:.0e} (kinks: {self.policy})"
         )
@@ -336,17 +421,26 @@ class Judge:
     def calls(self) -> int:
         """Calls of f so far."""
         near = sum(each.evaluations for look in self.looks for each in look.near or ())
-        return near + sum(look.sides.evaluations for look in self.looks)
+        tied = self.ties.calls if self.ties else 0
+        return tied + near + sum(look.sides.evaluations for look in self.looks)
 
     # -- points beside ---------------------------------------------------------------------------------------
 
-    def beside(self, look: Look, weights: Array, gap: Gap) -> Gap:
+    def twice_beside(self, look: Look, weights: Array, gap: Gap) -> Gap:
+        """The same, from more points where fewer leave the claim outside."""
+        wider = self.beside(look, weights, gap)
+        outside = wider.distance(self.policy) > 0 and not wider.hidden(self.policy)
+        return self.beside(look, weights, gap, BEFORE) if outside else wider
+
+    def beside(self, look: Look, weights: Array, gap: Gap, count: int = BESIDE) -> Gap:
         """The gap with the pieces that points right beside show."""
-        if look.near is None:
-            look.near = [
-                beside(self.function, self.point, look.sides.direction, self.centre, u, look.sides.unit)
-                for u in (gaussian(self.point.shape, self.rng) * look.sizes for _ in range(BESIDE))
-            ]
+        look.near = look.near or []
+        look.near += [
+            beside(self.function, self.point, look.sides.direction, self.centre, u, look.sides.unit)
+            for u in (
+                gaussian(self.point.shape, self.rng) * look.sizes for _ in range(count - len(look.near))
+            )
+        ]
         rest, slack = [], []
         for each in look.near:
             told = self.claimed(weights, each.taken)

@@ -95,6 +95,13 @@ class Gap:
         return max(int(np.argmin(self.rest)), int(np.argmax(self.rest))) < self.own
 
     @property
+    def within(self) -> bool:
+        """Whether no derivative beside is beyond both sides of the direction, by more than it may be off."""
+        low, high = self.rest - self.slack, self.rest + self.slack
+        own = slice(0, self.own)
+        return bool((high >= self.rest[own].min()).all() and (low <= self.rest[own].max()).all())
+
+    @property
     def width(self) -> float:
         """Between the outermost pieces."""
         return float(np.ptp(self.rest))

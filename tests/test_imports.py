@@ -16,7 +16,7 @@ HOUSE = (
     "tree", "packed", "oracle",
     "exhibit", "power", "verdict", "turns", "mistakes", "diagnose", "locate", "recall", "glance", "surroundings",
     "conduct", "elsewhere", "properties", "blame", "trial", "ground", "quick", "joint", "masked", "chance",
-    "pieces", "kinks", "avoid", "stopping",
+    "pieces", "ties", "kinks", "avoid", "stopping",
     "autopsy", "exhibiting", "task", "check", "linear", "pushed", "pushforward", "adjoint", "operator",
     "objective", "assertions",
     "rates", "stepped", "missteps", "step",
