@@ -26,8 +26,9 @@ WANTED = {"float64": 1e-6, "float32": 1e-4, "float16": 0.1, "bfloat16": 0.5}
 #: Roundings of a gradient's natural size below which it is zero but for rounding.
 VANISHING = 64.0
 
-#: Chance to miss an error of interest up to which one direction, or whole numbers, are evidence enough.
-RARE = 1e-6
+#: Chance to miss an error of interest up to which one direction, or whole numbers, are evidence enough; and the bound,
+#: beside that error, at which a search is told to stop for it: √(π/2) · 2 · 16 times as much, as it plans for a 16th.
+RARE, SINGLE = 1e-6, 4e-5
 
 #: Calls kept back, of an input's budget, for finding out where a gradient is wrong.
 RESERVE = 40
@@ -115,7 +116,8 @@ class Trial:
     that served last, `refusal` says why there is no complex step, `claimed_in` is the dtype of a claim that is
     coarser than the function, `looked` where the first direction's samples lie and what they said,
     `asked` the last direction, `accuracy` the relative error of f where that is more than rounding,
-    `aside` the calls that count towards no budget.
+    `aside` the calls that count towards no budget,
+    `sparing` whether one direction may do.
     """
 
     function: Callable[[Array], Array]
@@ -139,6 +141,7 @@ class Trial:
     accuracy: float = 0.0
     aside: int = 0
     interest: float = 0.0
+    sparing: bool = False
 
     def __post_init__(self) -> None:
         self.step = self.step or NEAR.get(self.evaluated().name, START)
@@ -149,11 +152,11 @@ class Trial:
         By default two, or one where that all but certainly shows an error of interest, `wanted`.
         """
         left, count = max(budget - RESERVE, 20), directions or 2
-        self.interest = wanted or self.wanted()
+        self.interest, self.sparing = wanted or self.wanted(), directions is None
         for k in range(count):
             share = left * FIRST_SHARE if k == 0 and count > 1 else left
             left -= self.probe(int(share))
-            if self.settled or left < LEAST or (directions is None and self.tells(self.interest)):
+            if self.settled or left < LEAST or (self.sparing and self.tells(self.interest)):
                 break
         if self.differing == 1 and not self.settled:
             self.probe(max(left, LEAST))
@@ -165,7 +168,7 @@ class Trial:
 
     def tells(self, wanted: float) -> bool:
         """Whether the last direction alone all but certainly shows an error of twice what is wanted."""
-        return self.aim is None and all(c.escapes(2 * wanted) <= RARE for c in self.last())
+        return all(c.escapes(2 * wanted) <= RARE for c in self.last())
 
     def last(self) -> list[Comparison]:
         """What the last direction shows of the dense cotangent."""
@@ -349,9 +352,10 @@ class Trial:
         Further directions than the first are there for what one may miss, and need no more digits than a pass
         does; unless more were asked for.
         """
-        if self.aim is not None:
-            return self.aim / 10
         goal = max(GOAL.get(self.coarsest().name, 1e-11), self.accuracy)
+        if self.aim is not None:
+            alone = max(goal, SINGLE * self.interest) if self.sparing and not self.rounds else math.inf
+            return min(self.aim / 10, alone)
         return goal if not self.rounds else self.wanted() / 100
 
     def evaluated(self) -> np.dtype[np.floating]:

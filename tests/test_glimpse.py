@@ -105,6 +105,9 @@ def test_a_kink_at_the_point_is_left_after_two_glimpses_and_one_look():
 NEEDED = {
     "a tooth bends too little": ("reading.Reading.explains", lambda *_: True, 749, "float64"),
     "a level looked for further out": ("spectral._Search.stays", lambda *_: False, 30590, "float32"),
+    "a last coefficient that leaves the fall": ("reading._astray", lambda _: 0.0, 16757, "float64"),
+    "a slope that x cannot show": ("spectral._Search.reach", lambda *_: 8, 17909, "float32"),
+    "a tooth that cannot be looked into": ("spectral._Search.unlooked", lambda *_: False, 19833, "float64"),
 }
 
 

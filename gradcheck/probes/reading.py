@@ -44,6 +44,9 @@ NORMAL = 8.0
 #: shorter one saw.
 OUTGROWN = 4.0
 
+#: Multiple of what a fall foretells from which on a coefficient is none of it.
+ASTRAY = 2.0
+
 #: Share of a level that explains it.
 EXPLAINED = 4.0
 
@@ -85,6 +88,7 @@ class Reading:
     freedom: int = 0
     least: float = 0.0
     ends: float = 0.0
+    astray: float = 0.0
     inner: float = 0.0
     levels: Levels | None = None
 
@@ -142,7 +146,7 @@ class Reading:
         if self.levels is not None:  # neighbours round alike
             return self.with_noise(self.ends)
         if self.falling:
-            hidden = max(misses) if len(misses) > 1 else self.ends
+            hidden = max(self.astray, *misses) if len(misses) > 1 else self.ends
             return replace(self, least=self.least_but(hidden)).with_spread(self.measured, 0)
         if not self.freedom:
             return self
@@ -249,9 +253,28 @@ def read(
     if falling:
         # noise may end the fall as well: in the last one, as far as samples between these do not tell otherwise
         return replace(
-            reading.with_noise(float(sizes[-1]), inner), ends=float(sizes[-2:].max()), inner=NORMAL * inner
+            reading.with_noise(float(sizes[-1]), inner),
+            ends=float(sizes[-2:].max()),
+            astray=_astray(sizes),
+            inner=NORMAL * inner,
         )
     return reading.with_noise(0.0, inner)
+
+
+def _astray(sizes: Array) -> float:
+    """The larger of the last two coefficients that exceed what the fall of the others foretells; 0 where none does."""
+    rate = _falls(sizes)
+    foretold = [max(sizes[k - 1] * rate, sizes[k - 2] * rate**2) for k in (-2, -1)]
+    return max(
+        (float(size) for size, due in zip(sizes[-2:], foretold, strict=True) if size > ASTRAY * due),
+        default=0.0,
+    )
+
+
+def _falls(sizes: Array) -> float:
+    """Fall from one coefficient to the next, by the largest of the last two quarters."""
+    quarters = _quarters(sizes)
+    return float(min((quarters[2] / quarters[1]) ** (4.0 / (len(sizes) - 1)), 0.9))
 
 
 @cache
@@ -325,8 +348,7 @@ def _truncation(sizes: Array, level: float, kept: int, falling: bool, nodes: Nod
     """
     last = len(sizes) - 1
     if falling:
-        quarters = _quarters(sizes)
-        rate = float(min((quarters[2] / quarters[1]) ** (4.0 / last), 0.9))
+        rate = _falls(sizes)
         last_ones = sizes[-3:] * rate ** np.arange(2, -1, -1)
         first = float(last_ones.max()) * nodes.scale[1]
         return 2.0 * float(first) * (2 * last * rate / (1 - rate) + rate / (1 - rate) ** 2)

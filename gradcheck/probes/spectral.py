@@ -288,11 +288,17 @@ class _Search:
         """
         gain = min(min(r.room(self.measure * 2 // 3), OUTGROWN * r.value / r.top) for r in segment.leading)
         bits = min(int(math.log2(gain)), 8) if gain > 0 else 0
+        if any(r.used < 2 for r in segment.leading):
+            bits = min(bits, self.reach(segment))
         serves = self.serves(segment)
         grown = self.move(segment, bits) if bits >= (WORTHWHILE if serves else 2) else None
         if grown is None and segment.count == LOOK < self.measure:
             return self.refine(segment, self.measure)
         return grown
+
+    def reach(self, segment: Segment) -> int:
+        """Powers of two to where x moves as far as it is large: a slope that does not show up to there is none."""
+        return math.floor(math.log2(self.line.scale())) - segment.exponent - self.line.grid.bit_length() + 1
 
     def feel(self, segment: Segment) -> Segment | None:
         """Go from a segment on which f is constant to where it moves, and see whether it does so at once.
@@ -615,9 +621,14 @@ class _Search:
             longer.noisy = (
                 longer.noisy
                 or any(steady(pair, (exponent, above)) for pair in found)
+                or self.unlooked(reading)
                 or self.between_neighbours(longer, nodes, channel)
                 or self.stays(exponent, above, channel)
             )
+
+    def unlooked(self, reading: Reading) -> bool:
+        """Whether nothing but a level was found and no calls are left to look further: then it is not harmless."""
+        return reading.used < 2 and not self.affords(LOOK)
 
     def stays(self, exponent: int, above: Reading, channel: int) -> bool:
         """Whether a still longer segment ends in the level of a refused one, as noise does and a kink does not."""
