@@ -78,7 +78,7 @@ class JointTrial(Trial):
         return self.norm_of(part, channel) * _rms(taken[part])
 
     def scale_along(self, channel: int, taken: Array) -> float:
-        """The largest of the inputs'; each has its own in `of`."""
+        """The largest of the inputs'; each has its own in `shares`."""
         return max(self.scale_of(p, channel, taken) for p in self.parts)
 
     def goals(self, length: float) -> Array:
@@ -87,16 +87,9 @@ class JointTrial(Trial):
         least = max(min(contributed), LEAST_SHARE * max(contributed))
         return np.array([self.share() * least] + [math.inf] * (len(self.cotangents) - 1))
 
-    def of(self, part: slice) -> list[Comparison]:
-        """One input's comparisons under the dense cotangent, on the scale of that input."""
-        return [
-            replace(comparisons[0], scale=self.scale_of(part, 0, taken[0]))
-            for taken, comparisons in zip(self.taken, self.rounds, strict=True)
-        ]
-
-    def last(self) -> list[Comparison]:
-        """What the last direction shows of each input."""
-        return [self.of(part)[-1] for part in self.parts]
+    def shares(self, comparison: Comparison, taken: Array) -> list[Comparison]:
+        """What a direction shows of each input under the dense cotangent, on the scale of that input."""
+        return [replace(comparison, scale=self.scale_of(part, 0, taken)) for part in self.parts]
 
     @property
     def settled(self) -> bool:
@@ -137,8 +130,8 @@ def agreed(trial: JointTrial, directions: int | None, wanted: float) -> list[Sho
         return [None] * len(trial.parts)
     calls = -(-trial.evaluations // len(trial.parts))
     shown: list[Shown | None] = []
-    for part in trial.parts:
-        own = trial.of(part)
+    shares = [trial.shares(c[0], t[0]) for t, c in zip(trial.taken, trial.rounds, strict=True)]
+    for own in zip(*shares, strict=True):
         resolution = min(c.resolution for c in own)
         missed = math.prod(c.escapes(2 * wanted) for c in own)
         budget, thresholds = budget_of([[c] for c in own]), tuple(c.resolution for c in own)

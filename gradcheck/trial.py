@@ -14,7 +14,9 @@ from gradcheck.directions import Steps, gaussian
 from gradcheck.estimate import Array, Estimate
 from gradcheck.number import coarsest, finfo
 from gradcheck.probes import complex_step, differences, spectral
+from gradcheck.probes.brief import Look
 from gradcheck.probes.field import FieldLine
+from gradcheck.probes.segment import GLIMPSE
 from gradcheck.verdict import BLATANT, Comparison
 
 #: Bound, relative to the gradient, at which a probe stops: what the verdicts need, with room to spare.
@@ -30,6 +32,9 @@ VANISHING = 64.0
 #: beside that error, at which a search is told to stop for it: √(π/2) · 2 · 16 times as much, as it plans for a 16th.
 RARE, SINGLE = 1e-6, 4e-5
 
+#: Bound, beside an error of interest, of which two directions together miss it as rarely.
+ONE_OF_TWO = math.sqrt(math.pi / 2 * RARE)
+
 #: Calls kept back, of an input's budget, for finding out where a gradient is wrong.
 RESERVE = 40
 
@@ -37,6 +42,10 @@ RESERVE = 40
 #: that the first nine points resolve most functions. At a quarter a layer of a hundred inputs took two segments more;
 #: the battery's resolution is the same from there to 1/64.
 START, NEAR = 0.25, {"float64": 2.0**-4}
+
+#: Half length, beside the size of the point, of a brief look, by the dtypes that have digits for it. From a 64th to
+#: a thousandth layers and elementary functions are seen as well.
+BRIEF = {"float64": 2.0**-10}
 
 #: How much shorter further directions start, that need fewer digits: 9 points then do what 17 did.
 NEARER = 4.0
@@ -167,12 +176,15 @@ class Trial:
         return self.blatant or self.lost
 
     def tells(self, wanted: float) -> bool:
-        """Whether the last direction alone all but certainly shows an error of twice what is wanted."""
-        return all(c.escapes(2 * wanted) <= RARE for c in self.last())
+        """Whether the directions so far all but certainly show an error of twice what is wanted."""
+        shown = [self.shares(r[0], t[0]) for r, t in zip(self.rounds, self.taken, strict=True)]
+        return all(
+            math.prod(c.escapes(2 * wanted) for c in each) <= RARE for each in zip(*shown, strict=True)
+        )
 
-    def last(self) -> list[Comparison]:
-        """What the last direction shows of the dense cotangent."""
-        return self.rounds[-1][:1]
+    def shares(self, comparison: Comparison, taken: Array) -> list[Comparison]:
+        """What a direction shows of the dense cotangent, for each input that moves along it."""
+        return [comparison]
 
     @property
     def blatant(self) -> bool:
@@ -233,8 +245,38 @@ class Trial:
             analytic, rounding = self.claim.along(line.steps.taken(exponent), 0)
             return bool(abs(analytic - estimate.value) > PLAIN * (estimate.bound + rounding))
 
+        def agrees(estimates: Sequence[Estimate], exponent: int, slack: float) -> bool:
+            tangent = line.steps.taken(exponent)
+            return self.bears_out(
+                [self.compare(m, e, tangent) for m, e in enumerate(estimates)], tangent, slack
+            )
+
         need = float(goal[0]) / self.share() * (self.interest or self.wanted()) / ROOM
-        return spectral.probe(line, start=start, goal=goal, budget=budget, contradicts=contradicts, need=need)
+        return spectral.probe(
+            line,
+            start=start,
+            goal=goal,
+            budget=budget,
+            contradicts=contradicts,
+            need=need,
+            look=Look(self.brief, agrees, ROOM * ONE_OF_TWO * need) if self.brief else None,
+        )
+
+    @property
+    def brief(self) -> float:
+        """Half length of a brief look along a further direction; 0 where none is worth its calls."""
+        if not self.sparing or (self.rounds and self.rounds[-1][0].estimate.points > GLIMPSE):
+            return 0.0
+        return BRIEF.get(self.evaluated().name, 0.0)
+
+    def bears_out(self, comparisons: Sequence[Comparison], taken: Array, slack: float) -> bool:
+        """Whether the claim agrees, and two such directions would all but certainly show an error of interest."""
+        shares = self.shares(comparisons[0], taken)
+        return (
+            all(math.isfinite(c.allowed) and c.excess <= slack for c in comparisons)
+            and all(c.hiding <= 2 * ONE_OF_TWO * self.interest for c in shares)
+            and all(c.resolution <= (self.aim or math.inf) for c in shares)
+        )
 
     def start(self) -> float:
         """Half length at which a further direction starts.

@@ -185,6 +185,28 @@ def test_the_second_direction_needs_fewer_digits_unless_more_are_asked_for():
     assert finer.share() == 1e-13
 
 
+def test_one_direction_is_given_the_digits_with_which_it_may_stand_alone():
+    """Fewer than a tenth of a coarse aim would be, no more than twice the error of interest in a millionth of all."""
+    alone, pair = sine(aim=1e-3), sine(aim=1e-3)
+    alone.run(None, 120, 1e-3)
+    pair.run(2, 120, 1e-3)
+    assert (len(alone.rounds), len(pair.rounds)) == (1, 2)
+    assert alone.rounds[0][0].escapes(2e-3) <= 1e-6
+    alone.rounds, pair.rounds = [], []
+    assert (alone.share(), pair.share()) == (4e-8, 1e-4)
+
+
+def test_two_directions_are_enough_together():
+    """Each of two brief looks leaves a chance of less than a thousandth, neither one of a millionth."""
+    trial = sine()
+    trial.run(None, 120)
+    chances = [r[0].escapes(2e-6) for r in trial.rounds]
+    assert len(chances) == 2
+    assert 1e-6 < max(chances) <= 1e-3
+    assert math.prod(chances) <= 1e-6
+    assert trial.tells(1e-6)
+
+
 @pytest.mark.parametrize(
     ("point", "output", "coarsest", "wanted"),
     [

@@ -20,11 +20,12 @@ from itertools import pairwise
 import numpy as np
 
 from gradcheck.estimate import Array, Estimate
+from gradcheck.probes.brief import SLACK, Brief, Look, brief
 from gradcheck.probes.glimpse import BITS, KINKS_FALL, STRIDE, Glimpse, glimpse, plan
 from gradcheck.probes.jump import Inward
 from gradcheck.probes.line import Line, Sample
 from gradcheck.probes.nodes import Nodes, chebyshev
-from gradcheck.probes.reading import NORMAL, OUTGROWN, UNSUSPICIOUS, Reading, read
+from gradcheck.probes.reading import NORMAL, OUTGROWN, UNSUSPICIOUS, WORST, Reading, read
 from gradcheck.probes.segment import GLIMPSE, SAME, Segment, choose, hides, steady
 
 #: Levels that the search uses: 9 samples to look, 17 to measure.
@@ -76,6 +77,9 @@ BETWEEN, NOISY, SURPRISED = (0.371693, -0.618034), 10.0, 4
 #: Segments that a look may leave for what a glimpse of them promises elsewhere, and as far too long.
 LEAVES, LEAVES_LOST = 3, 5
 
+#: An exponent beyond any.
+FAR = 10_000
+
 #: Bits inside of a segment from which on its samples leave a gap round the centre.
 GAP = 2
 
@@ -94,6 +98,7 @@ def probe(
     budget: int = 60,
     contradicts: Callable[[Estimate, int], bool] | None = None,
     need: float | None = None,
+    look: Look | None = None,
 ) -> list[tuple[Estimate, int]]:
     """For every channel of `line` the derivative at its centre, and the exponent of the segment that gave it.
 
@@ -113,6 +118,8 @@ def probe(
         more digits would tell no more: the search may stop there as well.
     need : float, optional
         Bound down to which no call is spared; none by default.
+    look : Look, optional
+        Look there first, in brief, whether the function bears out what is expected.
 
     Examples
     --------
@@ -123,7 +130,14 @@ def probe(
     True
     """
     search = _Search(line, np.atleast_1d(np.asarray(goal, float)), budget, contradicts, need)
-    search.run(round(math.log2(start / line.grid)))
+    begin = search.placed(start)
+    if look is not None:
+        exponent = search.placed(look.start)
+        found = search.in_brief(exponent, look)
+        if found:
+            return [(replace(e, evaluations=line.evaluations), exponent) for e in found]
+        begin = exponent if search.telling(exponent) else begin
+    search.run(begin)
     search.doubt()
     first = next(iter(search.segments.values()))
     channels = len(next(iter(first.samples.values())).values)
@@ -150,7 +164,7 @@ class _Search:
     felt: bool = False
     bent: bool = False
     believed: bool = False
-    ceiling: int = 10_000
+    ceiling: int = FAR
     shrinks: int = 0
 
     @property
@@ -164,7 +178,7 @@ class _Search:
         return MEASURE if self.line.grid > MEASURE**2 // 5 else LOOK
 
     def run(self, exponent: int) -> None:
-        segment: Segment | None = self.look(self.clip(exponent))
+        segment: Segment | None = self.look(exponent)
         while True:
             while segment is not None and not self.good(segment):
                 segment = self.next(segment)
@@ -174,6 +188,35 @@ class _Search:
             segment = None if self.confirm(leader) else self.shrink(leader)
             if segment is None:
                 self.look_for_teeth(leader)
+
+    def in_brief(self, exponent: int, look: Look) -> list[Estimate]:
+        """Estimates of all channels from five samples and two between them, where they agree; else none.
+
+        The two are not taken where the five do not agree, nor those where rounding at the centre says as much before.
+        """
+        agrees, norm = look.agrees, float(chebyshev(GLIMPSE, self.line.grid).slope_norms[-1])
+        rounding = norm * WORST * self.line.sample(0, exponent).floor[: self.driven]
+        drowned = bool((rounding > look.bound * self.line.grid * 2.0**exponent).any())
+        if drowned or self.measure <= LOOK or not self.affords(GLIMPSE):
+            return []
+        segment = self.take(exponent, GLIMPSE)
+        found = self.briefs(segment) if segment.finite else []
+        if not found or not agrees([each.estimate for each in found], exponent, SLACK):
+            return []
+        beside = [self.line.between(place, exponent) for place in BETWEEN]
+        told = [
+            each.with_misses([abs(float(s.values[c]) - each.at(place)) for s, place in beside]).estimate
+            for c, each in enumerate(found)
+        ]
+        return told if agrees(told, exponent, 1.0) else []
+
+    def telling(self, exponent: int) -> bool:
+        """Whether a brief look saw more than rounding: how f bends, or all the digits that are needed."""
+        segment = self.segments.get(exponent)
+        if segment is None or not segment.finite or self.need is None:
+            return False
+        bends = any(g.tail > UNSUSPICIOUS * g.floor for g in self.glimpses(segment))
+        return bends or all(e.estimate.bound <= self.need for e in self.briefs(segment)[: self.driven])
 
     def leader(self) -> Segment | None:
         """The resolved segment with the smallest bounds."""
@@ -201,6 +244,10 @@ class _Search:
     def goals(self, segment: Segment) -> Array:
         own = np.array([ENOUGH * self.line.unit * abs(r.estimate.value) for r in segment.leading])
         return np.asarray(np.maximum(self.goal[: self.driven], own))
+
+    def placed(self, half: float) -> int:
+        """The exponent of a segment of about that half length."""
+        return self.clip(round(math.log2(half / self.line.grid)))
 
     def clip(self, exponent: int) -> int:
         low, high = self.line.limits
@@ -411,15 +458,26 @@ class _Search:
         """Samples to take next, and the exponent of the segment to take them of; its own to stay."""
         lost = any(g.lost for g in shown)
         leaves = len(seen) < (LEAVES_LOST if lost else LEAVES)
-        count, bits = plan(shown, self.goals(segment), self.line.grid, BITS if leaves else BITS[BITS == 0])
+        goals = self.goals(segment)
+        if (
+            self.need is not None and self.ceiling < FAR
+        ):  # among kinks a longer segment has other digits to lose
+            goals = np.maximum(goals, self.need)
+        count, bits = plan(shown, goals, self.line.grid, BITS if leaves else BITS[BITS == 0])
         bits -= 2 * len(seen) * (lost and leaves)
-        left = seen[-1][0] - segment.exponent if seen else 0
-        fell = min(g.falls(b) for g, b in zip(shown, seen[-1][1], strict=True)) if left > 0 else math.inf
-        if fell < KINKS_FALL:
-            self.bent = self.pinched(segment)
+        if self.fell(segment, shown) < KINKS_FALL:
+            self.bent, self.ceiling = self.pinched(segment), min(self.ceiling, segment.exponent)
             count, bits = LOOK, 0 if self.bent or not leaves else min(bits, -STRIDE)
         target = self.clip(segment.exponent + bits)
         return count, max(min(target, self.ceiling - 2), segment.exponent) if bits > 0 else target
+
+    def fell(self, segment: Segment, shown: list[Glimpse]) -> float:
+        """Power of the length with which what ends the coefficients fell, from the next longer segment."""
+        longer = [s for s in self.segments.values() if s.exponent > segment.exponent and s.finite]
+        if not longer:
+            return math.inf
+        before = self.glimpses(min(longer, key=lambda s: s.exponent))
+        return min(g.falls(b) for g, b in zip(shown, before, strict=True))
 
     def afforded(self, count: int) -> int:
         """As many samples as calls are left for, a full look at least."""
@@ -427,15 +485,30 @@ class _Search:
 
     def glimpses(self, segment: Segment) -> list[Glimpse]:
         """What each driving channel shows in the first few samples."""
-        nodes, argument = chebyshev(GLIMPSE, self.line.grid), self.line.unit * self.line.scale()
-        samples = [segment.samples[p] for p in nodes.positions]
-        values = np.array([s.values for s in samples]).T
-        floors = np.array([s.floor for s in samples]).max(axis=0)
-        half = self.line.grid * 2.0**segment.exponent
+        values, floors, argument, nodes, half = self.five(segment)
         return [
             glimpse(values[c], float(floors[c]), float(segment.samples[0].floor[c]), argument, nodes, half)
             for c in range(segment.driven)
         ]
+
+    def briefs(self, segment: Segment) -> list[Brief]:
+        """What the first few samples say of every channel."""
+        values, floors, argument, nodes, half = self.five(segment)
+        return [brief(v, float(f), argument, nodes, half) for v, f in zip(values, floors, strict=True)]
+
+    def five(self, segment: Segment) -> tuple[Array, Array, float, Nodes, float]:
+        """Values and their rounding, a row a channel, of the first few samples; rounding of a place, nodes, length."""
+        nodes = chebyshev(GLIMPSE, self.line.grid)
+        samples = [segment.samples[p] for p in nodes.positions]
+        values = np.array([s.values for s in samples]).T
+        floors = np.array([s.floor for s in samples]).max(axis=0)
+        return (
+            values,
+            floors,
+            self.line.unit * self.line.scale(),
+            nodes,
+            self.line.grid * 2.0**segment.exponent,
+        )
 
     # -- samples -------------------------------------------------------------------------------------------
 
