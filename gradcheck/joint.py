@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -46,6 +46,8 @@ class JointTrial(Trial):
     """A trial of several inputs; `point` and claims hold them one after another, flat."""
 
     parts: Sequence[slice] = ()
+    _norms: dict[int, Array] = field(default_factory=dict, init=False)
+    _lengths: tuple[Array, Array] | None = field(default=None, init=False)
 
     def line(self, direction: Array) -> FieldLine:
         """The line through all of them."""
@@ -63,33 +65,38 @@ class JointTrial(Trial):
         """Gaussian; for each input so long that none contributes more than the least, nor moves by more than itself."""
         drawn = gaussian(self.point.shape, self.rng)
         sizes = [_rms(self.point[p]) or 1.0 for p in self.parts]
-        would = np.array([self.norm_of(p, 0) * s for p, s in zip(self.parts, sizes, strict=True)])
+        would = self.norms(0) * np.array(sizes)
         least = max(would.min(), LEAST_SHARE * would.max())
         for p, size, contributes in zip(self.parts, sizes, would, strict=True):
             drawn[p] *= size * min(least / contributes, 1.0)
         return drawn
 
-    def norm_of(self, part: slice, channel: int) -> float:
-        """‖g‖ of one input."""
-        return float(np.linalg.norm(self.claim.gradients[channel][part]))
+    def norms(self, channel: int) -> Array:
+        """‖g‖ of each input."""
+        if channel not in self._norms:
+            gradient = self.claim.gradients[channel]
+            self._norms[channel] = np.array([float(np.linalg.norm(gradient[p])) for p in self.parts])
+        return self._norms[channel]
 
-    def scale_of(self, part: slice, channel: int, taken: Array) -> float:
-        """What an error as large as one input's gradient would show along the direction taken."""
-        return self.norm_of(part, channel) * _rms(taken[part])
+    def scales(self, channel: int, taken: Array) -> Array:
+        """What an error as large as each input's gradient would show along the direction taken."""
+        if self._lengths is None or self._lengths[0] is not taken:
+            self._lengths = taken, np.array([_rms(taken[p]) for p in self.parts])
+        return self.norms(channel) * self._lengths[1]
 
     def scale_along(self, channel: int, taken: Array) -> float:
         """The largest of the inputs'; each has its own in `shares`."""
-        return max(self.scale_of(p, channel, taken) for p in self.parts)
+        return float(self.scales(channel, taken).max())
 
     def goals(self, length: float) -> Array:
         """A share of what the least of them contributes, of those that are in reach."""
-        contributed = [self.scale_of(p, 0, self.asked) for p in self.parts]
-        least = max(min(contributed), LEAST_SHARE * max(contributed))
+        contributed = self.scales(0, self.asked)
+        least = max(float(contributed.min()), LEAST_SHARE * float(contributed.max()))
         return np.array([self.share() * least] + [math.inf] * (len(self.cotangents) - 1))
 
     def shares(self, comparison: Comparison, taken: Array) -> list[Comparison]:
         """What a direction shows of each input under the dense cotangent, on the scale of that input."""
-        return [replace(comparison, scale=self.scale_of(part, 0, taken)) for part in self.parts]
+        return [replace(comparison, scale=float(scale)) for scale in self.scales(0, taken)]
 
     @property
     def settled(self) -> bool:

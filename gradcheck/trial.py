@@ -247,8 +247,10 @@ class Trial:
 
         def agrees(estimates: Sequence[Estimate], exponent: int, slack: float) -> bool:
             tangent = line.steps.taken(exponent)
-            return self.bears_out(
-                [self.compare(m, e, tangent) for m, e in enumerate(estimates)], tangent, slack
+            # the dense cotangent first: where it does not agree the others need not be asked
+            return all(
+                self.bears_out(self.compare(m, e, tangent), tangent, slack, m)
+                for m, e in enumerate(estimates)
             )
 
         need = float(goal[0]) / self.share() * (self.interest or self.wanted()) / ROOM
@@ -269,13 +271,15 @@ class Trial:
             return 0.0
         return BRIEF.get(self.evaluated().name, 0.0)
 
-    def bears_out(self, comparisons: Sequence[Comparison], taken: Array, slack: float) -> bool:
-        """Whether the claim agrees, and two such directions would all but certainly show an error of interest."""
-        shares = self.shares(comparisons[0], taken)
-        return (
-            all(math.isfinite(c.allowed) and c.excess <= slack for c in comparisons)
-            and all(c.hiding <= 2 * ONE_OF_TWO * self.interest for c in shares)
-            and all(c.resolution <= (self.aim or math.inf) for c in shares)
+    def bears_out(self, comparison: Comparison, taken: Array, slack: float, channel: int) -> bool:
+        """Whether the claim agrees, and two such directions would all but certainly show an error of interest.
+
+        The latter of the dense cotangent, which every input is judged by.
+        """
+        agrees = math.isfinite(comparison.allowed) and comparison.excess <= slack
+        return agrees and all(
+            c.hiding <= 2 * ONE_OF_TWO * self.interest and c.resolution <= (self.aim or math.inf)
+            for c in (self.shares(comparison, taken) if channel == 0 else [])
         )
 
     def start(self) -> float:

@@ -25,7 +25,9 @@ SMALL = (1, 1, 1, 8, 3, 1)
 #: Address space of one check in GiB, seconds that it may take with its repetitions, and after which no more are made.
 ROOM, PATIENCE, ENOUGH = 8, 60, 10.0
 
-CHECKERS = ("torch, fast", "gradcheck", "gradcheck, conduct=False")
+#: Its own tolerances are rtol = 1e-3 and atol = 1e-5: an error of a thousandth is what it may see at best.
+AS_STRICT = 1e-3
+CHECKERS = ("torch, fast", "gradcheck", f"gradcheck, wanted={AS_STRICT:g}")
 
 HEADS = ("inputs", "gradient", "checker", "verdict", "calls of f", "of its vjp", "seconds", "beside torch", "memory",
          "beside torch")  # fmt: skip
@@ -133,7 +135,7 @@ def made(checker: str, layer: Layer) -> Callable[[], str]:
     """The check of a layer, ready to run."""
     if checker.startswith("torch"):
         return by_torch(layer)
-    return by_gradcheck(layer, **({"conduct": False} if "conduct" in checker else {}))
+    return by_gradcheck(layer, **({"wanted": AS_STRICT} if "wanted" in checker else {}))
 
 
 def measured(checker: str, size: str, fault: str) -> Time:

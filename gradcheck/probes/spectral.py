@@ -194,12 +194,12 @@ class _Search:
 
         The two are not taken where the five do not agree, nor those where rounding at the centre says as much before.
         """
-        agrees, norm = look.agrees, float(chebyshev(GLIMPSE, self.line.grid).slope_norms[-1])
-        rounding = norm * WORST * self.line.sample(0, exponent).floor[: self.driven]
+        agrees, nodes = look.agrees, chebyshev(GLIMPSE, self.line.grid)
+        rounding = nodes.slope_norms[-1] * WORST * self.line.sample(0, exponent).floor[: self.driven]
         drowned = bool((rounding > look.bound * self.line.grid * 2.0**exponent).any())
         if drowned or self.measure <= LOOK or not self.affords(GLIMPSE):
             return []
-        segment = self.take(exponent, GLIMPSE)
+        segment = self.gather(exponent, nodes)
         found = self.briefs(segment) if segment.finite else []
         if not found or not agrees([each.estimate for each in found], exponent, SLACK):
             return []
@@ -512,12 +512,18 @@ class _Search:
 
     # -- samples -------------------------------------------------------------------------------------------
 
-    def take(self, exponent: int, count: int) -> Segment:
+    def gather(self, exponent: int, nodes: Nodes) -> Segment:
+        """The segment with the samples at these nodes, as far as they are finite."""
         segment = self.segments.setdefault(exponent, Segment(exponent, self.driven))
-        nodes = chebyshev(count, self.line.grid)
         lacking = [p for p in nodes.positions if p not in segment.samples]
         segment.samples.update(self.line.samples(lacking, exponent))
-        segment.count = count
+        segment.count = len(nodes.positions)
+        return segment
+
+    def take(self, exponent: int, count: int) -> Segment:
+        """The segment with so many samples, and what they say."""
+        nodes = chebyshev(count, self.line.grid)
+        segment = self.gather(exponent, nodes)
         segment.readings = self.read(segment, nodes) if segment.finite else []
         for channel, reading in enumerate(segment.readings):
             glimpsed = count == GLIMPSE and not (reading.ended and reading.used > 1)
