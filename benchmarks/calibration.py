@@ -31,6 +31,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.differentiators import DIFFERENTIATORS, Answer, Counted
+from benchmarks.families import WITHOUT
 from benchmarks.functions import FAMILIES, REACH, Problem, draw
 from benchmarks.keeping import Kept
 
@@ -181,17 +182,24 @@ def _name(part: tuple[range, str]) -> str:
     return f"{dtype}/{seeds.start}-{seeds.stop}"
 
 
-def summarise(outcomes: Iterable[Outcome], total: bool = False) -> list[Row]:
-    """A row for every probe, dtype and family; in `total`, for every probe and dtype."""
+def summarise(outcomes: Iterable[Outcome], total: str = "") -> list[Row]:
+    """A row for every probe, dtype and family; with a name for their `total`, for every probe and dtype."""
 
     def key(o: Outcome) -> tuple[str, str, str]:
-        return o.dtype, "all" if total else o.family, o.probe
+        return o.dtype, total or o.family, o.probe
 
     ranks = {name: rank for rank, name in enumerate([*REACH, *FAMILIES, *DIFFERENTIATORS])}
     ordered = sorted(outcomes, key=lambda o: [ranks.get(part, 0) for part in key(o)])
     return [
         _row(probe, dtype, family, list(group)) for (dtype, family, probe), group in groupby(ordered, key)
     ]
+
+
+def totals_of(outcomes: Sequence[Outcome]) -> list[Row]:
+    """For every probe and dtype a row of all, and one of those that are smooth and have a slope to find."""
+    smooth = [o for o in outcomes if o.family not in WITHOUT]
+    found = summarise(outcomes, total="all")
+    return found if len(smooth) == len(outcomes) else found + summarise(smooth, total="smooth")
 
 
 def _row(probe: str, dtype: str, family: str, group: list[Outcome]) -> Row:
@@ -358,8 +366,8 @@ def main(
     Exit status 1 if one of gradcheck's own bounds does not hold, or a probe of its own raises; 3 if cut short.
     """
     console = Console() if Console().is_terminal else Console(width=WIDTH)
-    asked = list(probes) or [name for name, d in DIFFERENTIATORS.items() if d.installed]
-    dtypes = list(dtypes) or here()
+    asked = list(dict.fromkeys(probes)) or [name for name, d in DIFFERENTIATORS.items() if d.installed]
+    dtypes = list(dict.fromkeys(dtypes)) or here()
     settings = {"seed": seed, "probes": asked, "families": list(families), "chunk": CHUNK}
     try:
         kept = Kept(keep, settings) if keep else None
@@ -373,7 +381,7 @@ def main(
             f"kept in {keep}: the same command goes on" if keep else "kept nowhere: name a file with --keep"
         )
         console.print(f"cut short after {len(outcomes)} answers, {left}", markup=False, soft_wrap=True)
-    rows, summary = summarise(outcomes), summarise(outcomes, total=True)
+    rows, summary = summarise(outcomes), totals_of(outcomes)
     if not totals:
         console.print(table(rows, f"Calibration by family, seeds {seed}..{seed + count - 1}"))
     console.print(table(summary, f"Calibration, seeds {seed}..{seed + count - 1}"))

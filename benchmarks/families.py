@@ -55,6 +55,9 @@ class Family:
 
 FAMILIES: dict[str, Family] = {}
 
+#: Families without what a probe looks for: rounded to a few decimals, or with a slope of zero (to rounding, at least).
+WITHOUT = ("noisy", "constant", "even", "extremum")
+
 
 def family(name: str) -> Family:
     """The family of that name.

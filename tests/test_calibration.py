@@ -13,7 +13,7 @@ from mpmath import mp
 from rich.console import Console
 
 from benchmarks import calibration, expressions
-from benchmarks.calibration import chunk, complaints, examine, main, study, summarise, table
+from benchmarks.calibration import chunk, complaints, examine, main, study, summarise, table, totals_of
 from benchmarks.differentiators import DIFFERENTIATORS, Answer, Differentiator, jax_default, torch_default
 from benchmarks.expressions import (
     IN_NUMPY,
@@ -37,7 +37,7 @@ from benchmarks.expressions import (
     sqrt,
     tanh,
 )
-from benchmarks.families import FAMILIES, family
+from benchmarks.families import FAMILIES, WITHOUT, family
 from benchmarks.functions import REACH, draw, dtype_of, epsilon
 from benchmarks.keeping import Kept
 
@@ -301,7 +301,7 @@ def outcomes_of(*probes, count=150, jobs=1, **options):
 
 
 def row_of(probe):
-    (row,) = summarise(outcomes_of(probe), total=True)
+    (row,) = summarise(outcomes_of(probe), total="all")
     return row
 
 
@@ -335,6 +335,16 @@ def test_a_violation_is_listed_with_the_call_that_draws_it():
         assert f"> bound {lie.bound:.2e}" in line
         assert line.endswith(f"f = {again.name}")
     assert "FloatingPointError: two lines" in complaints(outcomes_of("broken", count=1))[0]
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_what_has_a_slope_to_find_has_a_total_of_its_own():
+    outcomes = outcomes_of("honest", count=2 * len(FAMILIES))
+    every, smooth = totals_of(outcomes)
+    assert (every.family, every.count) == ("all", 2 * len(FAMILIES))
+    assert (smooth.family, smooth.count) == ("smooth", 2 * (len(FAMILIES) - len(WITHOUT)))
+    assert set(WITHOUT) < set(FAMILIES)
+    assert [r.family for r in totals_of([o for o in outcomes if o.family not in WITHOUT])] == ["all"]
 
 
 @pytest.mark.usefixtures("stand_ins")
@@ -405,7 +415,7 @@ def test_command_writes_json_and_fails_where_a_bound_of_ours_does(tmp_path):
     assert "draw(" not in good.output
     assert report["schema"] == "gradcheck/calibration/1"
     assert {v["probe"] for v in report["violations"]} == {"liar"}
-    assert [t["count"] for t in report["totals"]] == [60, 60]
+    assert [(t["family"], t["count"]) for t in report["totals"]][::2] == [("all", 60), ("smooth", 52)]
 
 
 # ---- the judgement
