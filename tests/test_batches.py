@@ -52,7 +52,9 @@ def test_verdict_and_resolution_are_those_of_single_calls(vjp, options):
     assert many.resolution == pytest.approx(one.resolution, rel=0.5)
     assert [part.verdict for part in many.parts] == [part.verdict for part in one.parts]
     assert many.diagnosis == one.diagnosis
-    assert 2 * many.calls < one.calls == one.evaluations
+    assert one.calls == one.evaluations
+    # of seven samples four are taken together, of a search's more
+    assert many.calls < (0.75 if many.passed else 0.5) * one.calls
 
 
 def test_calls_and_points_are_counted():
@@ -101,7 +103,7 @@ def test_other_checks_take_batches():
         check_hvp(lambda x: x**3, lambda x, v: 3 * x**2 * v, x, batched=True),
     ):
         assert check.passed
-        assert 2 * check.calls < check.evaluations
+        assert check.calls < 0.75 * check.evaluations
     assert check_gradient(cubes, lambda x: 3 * x, x, batched=True).verdict.value == "fail"
     assert check_jvp(np.sin, lambda v, x: np.cos(x) * v[0] * 1.01, (x,), batched=True).verdict.value == "fail"
 
