@@ -233,7 +233,9 @@ class Stretch:
         samples = [taken[p] for p in wanted if p in taken]
         self.values = np.full((COUNT, len(samples[0].values)), np.nan)
         self.values[: len(samples)] = [sample.values for sample in samples]
-        self.floors = np.max([sample.floor for sample in samples], axis=0)
+        # all are differences from the value at the centre, whose rounding they have even where f is small
+        centre = self.line.less_centre(self.line.start())
+        self.floors = np.max([sample.floor for sample in (centre, *samples)], axis=0)
         with np.errstate(all="ignore"):
             self.coefficients = self.nodes.coefficients @ self.values
 

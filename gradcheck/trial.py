@@ -43,9 +43,10 @@ RESERVE = 40
 #: the battery's resolution is the same from there to 1/64.
 START, NEAR = 0.25, {"float64": 2.0**-4}
 
-#: Half length, beside the size of the point, of a brief look, by the dtypes that have digits for it. From a 64th to
-#: a thousandth layers and elementary functions are seen as well.
-BRIEF = {"float64": 2.0**-10}
+#: Half length, beside the size of the point, of a brief look along a line of float64, by the coarsest dtype: as long as
+#: leaves the digits that are asked for. From an eighth to four times of it layers and elementary functions are seen as
+#: well; a shorter one would leave less to see of a claim that knows the point.
+BRIEF = {"float64": 2.0**-10, "float32": 2.0**-7}
 
 #: How much shorter further directions start, that need fewer digits: 9 points then do what 17 did.
 NEARER = 4.0
@@ -164,7 +165,8 @@ class Trial:
         self.interest, self.sparing = wanted or self.wanted(), directions is None
         for k in range(count):
             share = left * FIRST_SHARE if k == 0 and count > 1 else left
-            left -= self.probe(int(share))
+            aside = GLIMPSE - 1 if self.brief else 0  # out of what is kept back, where they do not settle it
+            left -= self.probe(int(share) + aside) - aside
             if self.settled or left < LEAST or (self.sparing and self.tells(self.interest)):
                 break
         if self.differing == 1 and not self.settled:
@@ -269,7 +271,7 @@ class Trial:
         """Half length of a brief look along a further direction; 0 where none is worth its calls."""
         if not self.sparing or (self.rounds and self.rounds[-1][0].estimate.points > GLIMPSE):
             return 0.0
-        return BRIEF.get(self.evaluated().name, 0.0)
+        return BRIEF.get(self.coarsest().name, 0.0) if self.evaluated() == np.float64 else 0.0
 
     def bears_out(self, comparison: Comparison, taken: Array, slack: float, channel: int) -> bool:
         """Whether the claim agrees, and two such directions would all but certainly show an error of interest.

@@ -85,7 +85,7 @@ def test_a_check_of_a_layer_is_timed_and_its_calls_and_memory_counted(monkeypatc
         said = [measured(checker, "tiny", fault) for fault in FAULTS]
         assert [each.verdict for each in said] == ["pass", "fail"]
         assert said[0].seconds > 0
-        assert said[0].forward > said[0].backward > 0
+        assert min(said[0].forward, said[0].backward) >= 4
         assert said[0].memory >= 0
 
 

@@ -196,18 +196,28 @@ def test_that_one_bears_out_no_wrong_claim_either():
     assert outcome.miss < 2 * outcome.bound
 
 
-@pytest.mark.parametrize(
-    ("f", "there"),
-    [(lambda t: abs(t - HALF / 3), True), (lambda t: 1e6 + 1e-3 * math.sin(1 + t), False)],
-    ids=["kinks", "rounding"],
-)
-def test_a_search_begins_where_more_than_rounding_was_seen(f, there):
+@pytest.mark.parametrize("wrong", [True, False])
+def test_a_search_begins_where_the_claim_was_contradicted(wrong):
+    """Not where it merely was not borne out: noise is told from structure on longer segments."""
     places = []
 
     def noted(t):
         places.append(abs(t))
-        return f(t)
+        return math.sin(1 + t)
 
     look = Look(HALF, lambda *_: False, math.inf)
-    spectral.probe(ScalarLine(noted), look=look, start=0.25, need=1e-9)
-    assert (max(places[5:9]) <= HALF * 1.01) is there
+    spectral.probe(ScalarLine(noted), look=look, start=0.25, goal=1e-6, contradicts=lambda *_: wrong)
+    assert (max(places[5:9]) <= HALF * 1.01) is wrong
+
+
+def test_even_if_all_that_ends_its_coefficients_were_noise():
+    asked = []
+
+    def contradicts(estimate, exponent):
+        asked.append(estimate.bound)
+        return False
+
+    # two samples between are not asked: the last coefficient of five, 1e-9, is as large as noise may be
+    look = Look(HALF, lambda *_: False, math.inf)
+    spectral.probe(ScalarLine(lambda t: t + 1e-9 * math.cos(1e6 * t)), look=look, contradicts=contradicts)
+    assert asked[0] > 8 * 1e-10 / HALF

@@ -592,7 +592,7 @@ def test_torch_s_samples_are_taken_together():
         one, many = both(function, *inputs)
         assert one.passed
         assert many.passed
-        assert 2 * many.calls < one.calls
+        assert many.calls < 0.75 * one.calls
         assert [p.resolution for p in many.parts] == pytest.approx([p.resolution for p in one.parts], rel=1)
         assert many.notes == one.notes
 
@@ -634,6 +634,6 @@ def test_where_there_is_no_vmap_samples_are_taken_one_by_one(function, inputs, o
 def test_torch_s_batches_are_of_small_things_unless_asked_for():
     x = drawn(SMALL // 8 + 1)
     alone, auto, asked = (check(torch.sin, x, batched=b) for b in (False, "auto", True))
-    assert auto.calls == alone.calls > 2 * asked.calls
+    assert 0.75 * auto.calls == 0.75 * alone.calls > asked.calls
     with pytest.raises(ValueError, match="batched = 'yes', wanted True, False or 'auto'"):
         check(torch.sin, x, batched="yes")

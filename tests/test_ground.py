@@ -87,7 +87,7 @@ def test_what_few_digits_cannot_tell_is_told_by_more(by):
     assert [part.passed for part in check.parts] == [True, by == 1.0, True], str(check)
     assert check.verdict is (Verdict.PASS if by == 1.0 else Verdict.FAIL)
     assert {part.dtype for part in check.parts} == {"float32"}
-    assert check_vjp(network, vjp, POINT, finer=None).verdict is Verdict.INCONCLUSIVE
+    assert check_vjp(network, vjp, POINT, finer=None).verdict is not Verdict.PASS
 
 
 def test_a_claim_for_another_function_than_is_called_in_float32_does_not_pass():

@@ -77,9 +77,6 @@ BETWEEN, NOISY, SURPRISED = (0.371693, -0.618034), 10.0, 4
 #: Segments that a look may leave for what a glimpse of them promises elsewhere, and as far too long.
 LEAVES, LEAVES_LOST = 3, 5
 
-#: An exponent beyond any.
-FAR = 10_000
-
 #: Bits inside of a segment from which on its samples leave a gap round the centre.
 GAP = 2
 
@@ -136,7 +133,7 @@ def probe(
         found = search.in_brief(exponent, look)
         if found:
             return [(replace(e, evaluations=line.evaluations), exponent) for e in found]
-        begin = exponent if search.telling(exponent) else begin
+        begin = exponent if search.sharp(exponent) else begin
     search.run(begin)
     search.doubt()
     first = next(iter(search.segments.values()))
@@ -164,7 +161,7 @@ class _Search:
     felt: bool = False
     bent: bool = False
     believed: bool = False
-    ceiling: int = FAR
+    ceiling: int = 10_000
     shrinks: int = 0
 
     @property
@@ -210,13 +207,14 @@ class _Search:
         ]
         return told if agrees(told, exponent, 1.0) else []
 
-    def telling(self, exponent: int) -> bool:
-        """Whether a brief look saw more than rounding: how f bends, or all the digits that are needed."""
+    def sharp(self, exponent: int) -> bool:
+        """Whether a brief look contradicts what was expected, even if all that ends its coefficients were noise."""
         segment = self.segments.get(exponent)
-        if segment is None or not segment.finite or self.need is None:
+        if segment is None or not segment.finite or self.contradicts is None:
             return False
-        bends = any(g.tail > UNSUSPICIOUS * g.floor for g in self.glimpses(segment))
-        return bends or all(e.estimate.bound <= self.need for e in self.briefs(segment)[: self.driven])
+        dense = self.briefs(segment)[0]
+        last = max(abs(c) for c in dense.estimate.coefficients[3:])
+        return self.contradicts(dense.with_misses([last]).estimate, exponent)
 
     def leader(self) -> Segment | None:
         """The resolved segment with the smallest bounds."""
@@ -458,26 +456,15 @@ class _Search:
         """Samples to take next, and the exponent of the segment to take them of; its own to stay."""
         lost = any(g.lost for g in shown)
         leaves = len(seen) < (LEAVES_LOST if lost else LEAVES)
-        goals = self.goals(segment)
-        if (
-            self.need is not None and self.ceiling < FAR
-        ):  # among kinks a longer segment has other digits to lose
-            goals = np.maximum(goals, self.need)
-        count, bits = plan(shown, goals, self.line.grid, BITS if leaves else BITS[BITS == 0])
+        count, bits = plan(shown, self.goals(segment), self.line.grid, BITS if leaves else BITS[BITS == 0])
         bits -= 2 * len(seen) * (lost and leaves)
-        if self.fell(segment, shown) < KINKS_FALL:
-            self.bent, self.ceiling = self.pinched(segment), min(self.ceiling, segment.exponent)
+        left = seen[-1][0] - segment.exponent if seen else 0
+        fell = min(g.falls(b) for g, b in zip(shown, seen[-1][1], strict=True)) if left > 0 else math.inf
+        if fell < KINKS_FALL:
+            self.bent = self.pinched(segment)
             count, bits = LOOK, 0 if self.bent or not leaves else min(bits, -STRIDE)
         target = self.clip(segment.exponent + bits)
         return count, max(min(target, self.ceiling - 2), segment.exponent) if bits > 0 else target
-
-    def fell(self, segment: Segment, shown: list[Glimpse]) -> float:
-        """Power of the length with which what ends the coefficients fell, from the next longer segment."""
-        longer = [s for s in self.segments.values() if s.exponent > segment.exponent and s.finite]
-        if not longer:
-            return math.inf
-        before = self.glimpses(min(longer, key=lambda s: s.exponent))
-        return min(g.falls(b) for g, b in zip(shown, before, strict=True))
 
     def afforded(self, count: int) -> int:
         """As many samples as calls are left for, a full look at least."""
