@@ -87,8 +87,9 @@ def check_vjp(
         Calls of f that an input may cost. A failure by less than 1e-4 of the gradient costs up to 400 more, to see
         whether f jumps beside the inputs, as a solver does that stops at a tolerance; and as many again where it does.
     directions : int, optional
-        Independent directions for each input. By default a second one only where the first could miss an error of
-        twice `wanted` with a chance of more than one in a million.
+        Independent directions for each input. By default as many as are all but certain to show an error of twice
+        `wanted`, which together miss it with a chance of less than one in a million: one search for many digits, or
+        two looks in brief, of seven samples each, that bear the claim out. None is in brief where this is given.
     conduct : bool
         Whether to examine what else a vjp owes its caller (`gradcheck.conduct`).
     sizes : mapping of name to int, optional

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -145,7 +144,7 @@ def test_ctrl_c_in_the_middle_of_jobs_keeps_what_is_done_and_resume_goes_on(fold
     out, _ = process.communicate(timeout=120)
     half = Certificate.from_json(Path("half.json").read_text(encoding="utf-8"))
     assert process.returncode == 3
-    assert re.search("cut short", out.decode())
+    assert "cut short" in " ".join(out.decode().split())  # a long path wraps it
     assert not half.complete
     again = [sys.executable, "-m", "gradcheck", "certify", "--resume", "half.json"]
     assert subprocess.run(again, capture_output=True, timeout=120, check=False).returncode == 1

@@ -1,8 +1,8 @@
 """Five samples and two between them: enough to bear out what is expected, and never to contradict it.
 
-Two samples may by chance, or on purpose of who chose f, be foretold by an interpolant that is wrong; so a bound from
-them is none to fail a claim by. But a slope that agrees with a claim in nine digits was not measured wrong in just that
-way. Where it does not agree nothing is said, and the search begins, with these samples.
+Five samples may by chance foretell two others and have another slope, so their bound is none to fail a claim by. But a
+slope that agrees with a claim in nine digits was not measured wrong in just that way. Where it does not agree nothing
+is said, and the search begins.
 """
 
 from __future__ import annotations
@@ -95,13 +95,10 @@ def brief(values: Array, floor: float, argument: float, nodes: Nodes, half: floa
     head, tail = max(float(sizes[1:3].max()), SMALLEST), float(sizes[3:].max())
     fall = SLOWER * float(np.sqrt(max(tail, floor) / head))
     left = head * fall**4 / (1 - fall**2) if fall < FALL else np.inf
-    truncation = (
-        16.0 * left / half
-    )  # T₅ has the slope 5 at the centre and looks like T₃, of slope −3; and as much again
+    # T₅ has the slope 5 at the centre and is taken for T₃, of slope −3; and as much again for those which follow
+    truncation = 16.0 * left / half
     if sizes[4] > max(UNSUSPICIOUS * floor, FALL * sizes[2]):
-        truncation = (
-            np.inf
-        )  # what does not fall is no curve: noise, or something that f does at the centre alone
+        truncation = np.inf  # what does not fall is no curve: noise, or what f does at the centre alone
     least, norm = max(WORST * floor, NORMAL * argument * abs(slope)), float(nodes.slope_norms[-1]) / half
     told = Estimate(
         value=slope,
