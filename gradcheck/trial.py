@@ -14,7 +14,7 @@ from gradcheck.directions import Steps, gaussian
 from gradcheck.estimate import Array, Estimate
 from gradcheck.number import coarsest, finfo
 from gradcheck.probes import complex_step, differences, spectral
-from gradcheck.probes.brief import Look
+from gradcheck.probes.brief import Agrees, Look
 from gradcheck.probes.field import FieldLine
 from gradcheck.probes.segment import GLIMPSE
 from gradcheck.verdict import BLATANT, Comparison
@@ -263,8 +263,14 @@ class Trial:
             budget=budget,
             contradicts=contradicts,
             need=need,
-            look=Look(self.brief, agrees, ROOM * ONE_OF_TWO * need) if self.brief else None,
+            look=self.look(line, agrees, ROOM * ONE_OF_TWO * need),
         )
+
+    def look(self, line: FieldLine, agrees: Agrees, bound: float) -> Look | None:
+        """A brief look first; none where the claim's own rounding alone hides as much as that may leave open."""
+        if not self.brief or self.claim.along(line.direction, 0)[1] > bound:
+            return None
+        return Look(self.brief, agrees, bound)
 
     @property
     def brief(self) -> float:

@@ -578,7 +578,7 @@ class Doubled(torch.autograd.Function):
 
 def both(function, *inputs, **options):
     """The checks without batches and with them."""
-    return [check(function, inputs, batched=batched, **options) for batched in (False, "auto")]
+    return [check(function, inputs, batched=batched, **options) for batched in (False, True)]
 
 
 def test_torch_s_samples_are_taken_together():
@@ -631,9 +631,13 @@ def test_where_there_is_no_vmap_samples_are_taken_one_by_one(function, inputs, o
     assert one.calls < many.calls <= one.calls + 3
 
 
-def test_torch_s_batches_are_of_small_things_unless_asked_for():
+def test_torch_s_batches_are_of_small_things_in_few_digits_unless_asked_for():
     x = drawn(SMALL // 8 + 1)
     alone, auto, asked = (check(torch.sin, x, batched=b) for b in (False, "auto", True))
     assert 0.75 * auto.calls == 0.75 * alone.calls > asked.calls
+    for dtype, batched in ((torch.float64, False), (torch.float32, True)):
+        small = drawn(20).detach().to(dtype).requires_grad_()
+        alone, auto = (check(torch.sin, small, batched=b) for b in (False, "auto"))
+        assert (auto.calls < alone.calls) is batched
     with pytest.raises(ValueError, match="batched = 'yes', wanted True, False or 'auto'"):
         check(torch.sin, x, batched="yes")
