@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.estimate import SMALLEST, Array, Estimate, Finding
+from gradcheck.probes.glimpse import SLOWER
 from gradcheck.probes.nodes import Nodes
 from gradcheck.probes.reading import NORMAL, UNSUSPICIOUS, WORST
 
 #: Bounds by which five samples may miss what is expected while two more might yet show that much noise.
 SLACK = 100.0
 
-#: Multiple of the fall seen that those which follow are taken to have, and the share up to which it is one.
-SLOWER, FALL = 1.25, 0.3
+#: Share of one coefficient, or of the one before last, up to which the next is a fall.
+FALL = 0.3
 
 Agrees = Callable[[Sequence[Estimate], int, float], bool]
 
