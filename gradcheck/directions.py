@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,14 +51,11 @@ class Steps:
     direction: Array
     grid: int
     _last: dict[int, Array] = field(default_factory=dict, repr=False, compare=False)
+    _taken: dict[int, Array] = field(default_factory=dict, repr=False, compare=False)
 
     def quantum(self, exponent: int) -> Array:
         """The step of one position, in the dtype of the point; read-only, since the last one is kept."""
-        if exponent not in self._last:
-            self._last.clear()
-            self._last[exponent] = self._quantum(exponent)
-            self._last[exponent].setflags(write=False)
-        return self._last[exponent]
+        return _kept(self._last, exponent, self._quantum)
 
     def _quantum(self, exponent: int) -> Array:
         size = 2.0**exponent * np.abs(self.direction.astype(np.float64))
@@ -79,5 +77,14 @@ class Steps:
         return moved, float(step @ whole / (whole @ whole) / self.grid)
 
     def taken(self, exponent: int) -> Array:
-        """The direction that the steps really have, float64."""
-        return self.quantum(exponent).astype(np.float64) / 2.0**exponent
+        """The direction that the steps really have, float64; read-only, since the last one is kept."""
+        return _kept(self._taken, exponent, lambda e: self.quantum(e).astype(np.float64) / 2.0**e)
+
+
+def _kept(last: dict[int, Array], exponent: int, made: Callable[[int], Array]) -> Array:
+    """What was made last if it is of that exponent, else made anew in its place."""
+    if exponent not in last:
+        last.clear()
+        last[exponent] = made(exponent)
+        last[exponent].setflags(write=False)
+    return last[exponent]

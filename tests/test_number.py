@@ -213,3 +213,12 @@ def test_the_other_checks_take_it_too():
     assert check_jvp(lambda x: x * x, lambda v, x: -twice(v, x), (x,)).verdict == "fail"
     # a sum of 30 squares in 8 bits shows nothing of its gradient, and a check says so
     assert check_gradient(f, lambda x: x * bfloat16.type(2), x).verdict == "inconclusive"
+
+
+def test_the_last_steps_are_kept_and_can_be_spoilt_by_nobody():
+    steps = Steps(np.array([1.0, 2.0]), np.array([0.3, 0.7]), 1459)
+    first = steps.taken(-14)
+    assert steps.taken(-14) is first
+    assert not first.flags.writeable
+    assert np.array_equal(first, steps.quantum(-14) / 2.0**-14)
+    assert not np.array_equal(steps.taken(-50), first)
