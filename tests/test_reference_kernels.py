@@ -187,8 +187,9 @@ def test_samples_are_taken_in_pieces(monkeypatch, limit, dtype, n):
     (x,) = integers((3, 2, 12, 24), dtype=dtype)
     x[0, 0, 0] *= -0.0
     wanted, summed = upsample.naive(x, n), downsample.naive(x, n)
-    for few in (x.size, 0):  # all of it small, or nothing
+    for few, long in ((x.size, 0), (0, 0), (0, 1 << 10)):  # all of it small, or nothing; rows long, or short
         monkeypatch.setattr(upsample, "_FEW", few)
+        monkeypatch.setattr(upsample, "_LONG", long)
         monkeypatch.setattr(downsample, "_FEW", few)
         monkeypatch.setattr(upsample, "_HELD", limit * x.itemsize)
         monkeypatch.setattr(downsample, "_CHUNK", limit)
@@ -201,9 +202,10 @@ def test_samples_are_taken_in_pieces(monkeypatch, limit, dtype, n):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f8", "complex64", "complex128"])
 @pytest.mark.parametrize("n", [2, 3, 4])
 @pytest.mark.parametrize("width", [1, 5])
-@pytest.mark.parametrize("few", [0, 4096])
-def test_pixels_are_copied_to_the_bit_whatever_they_mean(monkeypatch, dtype, n, width, few):
+@pytest.mark.parametrize(("few", "long"), [(4096, 0), (0, 0), (0, 1 << 10)])
+def test_pixels_are_copied_to_the_bit_whatever_they_mean(monkeypatch, dtype, n, width, few, long):
     monkeypatch.setattr(upsample, "_FEW", few)
+    monkeypatch.setattr(upsample, "_LONG", long)
     count = 2 * 3 * width * np.dtype(dtype).itemsize
     bits = np.random.default_rng(0).integers(
         0, 256, count, dtype=np.uint8
@@ -215,13 +217,28 @@ def test_pixels_are_copied_to_the_bit_whatever_they_mean(monkeypatch, dtype, n, 
     assert items[1].tobytes() == wanted.tobytes()
 
 
-def test_rows_too_long_to_be_one_item_are_copied_as_they_are(monkeypatch):
-    (x,) = integers((2, 3, 4, 5))
-    wanted = upsample.naive(x, 2)
+@pytest.mark.parametrize("items", range(5))
+@pytest.mark.parametrize("n", [2, 3, 4])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex128"])
+def test_where_the_buffer_lies_changes_no_value(monkeypatch, items, n, dtype):
+    def somewhere(rows, columns, out):
+        return np.full(rows * columns + items, np.nan, out.dtype)[items:].reshape(rows, columns)
+
+    (x,) = integers((2, 3, 4, 5), dtype=dtype)
     monkeypatch.setattr(upsample, "_FEW", 0)
-    monkeypatch.setattr(upsample, "_LONGEST", 10)
-    monkeypatch.setattr(upsample, "_item", {8: np.dtype("V8"), 16: np.dtype("V16")}.__getitem__)
-    same(upsample.fast(x, 2), wanted)
+    monkeypatch.setattr(upsample, "_buffer", somewhere)
+    same(upsample.fast(x, n), upsample.naive(x, n))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
+def test_the_buffer_lies_where_nothing_stalls(dtype):
+    for words in range(8):  # as many places within 128 bytes, where an allocator may put the output
+        out = np.empty(8192, np.uint8)[16 * words :][:4096].view(dtype)
+        short, long = upsample._buffer(3, 8, out), upsample._buffer(3, upsample._MOVED // out.itemsize, out)
+        assert [each.shape for each in (short, long)] == [(3, 8), (3, upsample._MOVED // out.itemsize)]
+        assert all(each.flags.c_contiguous and each.flags.aligned for each in (short, long))
+        assert short.ctypes.data % 16 == (8 if out.itemsize == 8 else 0)
+        assert (long.ctypes.data - out.ctypes.data) % upsample._PAGE == upsample._PAGE // 2
 
 
 FORMS = {"valid": "x k", "full": "d k", "kernel_gradient": "x d"}
