@@ -176,7 +176,7 @@ def doublings(x: np.ndarray) -> Ways:
         )
         passes["both, then: these multiplied"] = lambda: np.multiply(both, factor, out=both)
     else:
-        passes["both: neighbours copied into two rows"] = lambda: upsample._both_rows(lines, out)
+        passes["both: neighbours copied into two rows"] = lambda: upsample._write_twice(lines, out)
     return passes
 
 

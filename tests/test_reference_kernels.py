@@ -192,6 +192,7 @@ def test_samples_are_taken_in_pieces(monkeypatch, limit, dtype, n):
         monkeypatch.setattr(upsample, "_LONG", long)
         monkeypatch.setattr(downsample, "_FEW", few)
         monkeypatch.setattr(upsample, "_HELD", limit * x.itemsize)
+        monkeypatch.setattr(upsample, "_WRITTEN", 20 * limit * x.itemsize)
         monkeypatch.setattr(downsample, "_CHUNK", limit)
         up = upsample.fast(x, n)
         same(up, wanted)

@@ -12,12 +12,16 @@ from reference._validate import Array, Axes, are_maps, factor
 _FEW = 4096
 """Pixels up to which each is stored n² times by itself, in n calls: as quick as all the calls of the other way."""
 
-_LONG = 1 << 10
-"""Bytes of an output's row from which on pairs of them are written without a buffer, in a loop of its own for each row:
-its start costs 10 ns, in which 500 bytes are filled."""
+_LONG = 1 << 9
+"""Bytes of a row of pixels from which on its rows of the output are written without a buffer, in a loop of its own for
+each, whose start costs 10 ns, in which 500 bytes are filled."""
+
+_WRITTEN = 1 << 22
+"""Bytes of the output written so at once, in all the passes that it takes: fewer cost more calls, more leave the
+caches."""
 
 _HELD = 1 << 21
-"""Bytes of widened rows at once, each row counted once: fewer cost more calls, more leave the caches."""
+"""Bytes of widened rows held at once in a buffer, for the same reasons."""
 
 _WORDS = {2: (np.uint16, np.uint32), 4: (np.uint32, np.uint64)}
 """Integers of the bytes of one pixel and of two, by the size of one."""
@@ -81,7 +85,7 @@ def notes(x: Array, n: int) -> Array:
 
 
 def fast(x: Array, n: int) -> Array:
-    """Pixels repeated along a row, then whole rows copied, a cacheful at a time; as `naive` otherwise."""
+    """Rows written from their pixels, or from one another, some megabytes at a time; as `naive` otherwise."""
     x, n = _checked(x, n)
     batch, maps, height, width = x.shape
     lines = x.reshape(-1, width)  # a copy only where x is not contiguous
@@ -91,31 +95,41 @@ def fast(x: Array, n: int) -> Array:
         for b in range(n):
             pixels[..., b] = lines[:, None]
         return out
-    blocks, row = out.reshape(-1, n, n * width), n * width * x.itemsize
-    step = min(len(lines), max(1, _HELD // row))
-    if n == 2 and row >= _LONG:
-        for start in range(0, len(lines), step):
-            _both_rows(lines[start : start + step], blocks[start : start + step])
-        return out
-    wide = _buffer(step, n * width, out)
-    for start in range(0, len(lines), step):
-        some = lines[start : start + step]
-        _widen(some, n, wide[: len(some)])
-        _copy(wide[: len(some)], n, blocks[start : start + step])
+    blocks = out.reshape(-1, n, n * width)
+    if width * x.itemsize >= _LONG and (n == 2 or (n == 4 and x.itemsize <= 8)):
+        _write(lines, blocks)
+    else:
+        _write_copies(lines, blocks)
     return out
 
 
-def _both_rows(lines: Array, blocks: Array) -> None:
-    """Every pixel twice along both of its rows, (rows, width) into (rows, 2, 2 width).
+def _write(lines: Array, blocks: Array) -> None:
+    """(rows, width) into (rows, n, n width) with n of 2, or of 4: there pixels twice as large, each two of the same."""
+    n, (height, width) = blocks.shape[1], lines.shape
+    step = min(height, max(1, _WRITTEN // (n * blocks.strides[1])))
+    if n == 4:
+        pairs, twice = np.empty((step, 2 * width), lines.dtype), _item(2 * lines.itemsize)
+        items, blocks = pairs.view(twice), blocks.view(twice)
+    for start in range(0, height, step):
+        some = lines[start : start + step]
+        if n == 4:
+            _widen(some, 2, pairs[: len(some)])
+            some = items[: len(some)]
+        _write_twice(some, blocks[start : start + step])
 
-    Without a buffer, and in as few passes over the output as there can be, since each costs a fill or more: one where
-    two pixels are the 16 bytes that NumPy copies without a call for each item, of neighbours as in `_double`; else two,
-    of smaller pixels for words as in `_widen`, of larger ones for one pixel each.
+
+def _write_twice(lines: Array, blocks: Array) -> None:
+    """Every pixel twice along each row of its block, (rows, width) into (rows, n, 2 width).
+
+    In as few passes over the output as there can be, since each costs a fill or more: one where two pixels are the 16
+    bytes that NumPy copies without a call for each item, of neighbours as in `_double`; else two, of smaller pixels for
+    words as in `_widen`, of larger ones for one pixel each.
     """
-    (rows, width), size, row = lines.shape, lines.itemsize, blocks.strides[1]
+    (rows, width), n = lines.shape, blocks.shape[1]
+    size, row = lines.itemsize, blocks.strides[1]
     if size == 8:
-        neighbours = np.ndarray((rows, 1, width - 1), _item(16), lines, 0, (row // 2, 0, 8))
-        np.ndarray((rows, 2, width - 1), _item(16), blocks, 8, (2 * row, row, 16))[...] = neighbours
+        neighbours = np.ndarray((rows, 1, width - 1), _item(16), lines, 0, (8 * width, 0, 8))
+        np.ndarray((rows, n, width - 1), _item(16), blocks, 8, (n * row, row, 16))[...] = neighbours
         blocks[..., :: 2 * width - 1] = lines[:, None, :: max(1, width - 1)]
     elif size in _WORDS:
         single, double = _WORDS[size]
@@ -127,19 +141,32 @@ def _both_rows(lines: Array, blocks: Array) -> None:
             blocks[..., b::2] = lines[:, None]
 
 
+def _write_copies(lines: Array, blocks: Array) -> None:
+    """(rows, width) into (rows, n, n width): pixels repeated along a row in a buffer, and copies of it written."""
+    _, n, columns = blocks.shape
+    step = min(len(lines), max(1, _HELD // blocks.strides[1]))
+    wide = _buffer(step, columns, blocks)
+    for start in range(0, len(lines), step):
+        some = lines[start : start + step]
+        _widen(some, n, wide[: len(some)])
+        _copy(wide[: len(some)], n, blocks[start : start + step])
+
+
 def _buffer(rows: int, columns: int, out: Array) -> Array:
     """Rows to be widened, where neither the stores into them nor the copies to `out` stall.
 
     Short ones lie where `_double` stores pairs of 8 bytes each at multiples of 16, which takes an eighth less than
     across lines of the cache; long ones half a page from `out`.
     """
-    count, size = rows * columns, out.itemsize
-    if columns * size < _MOVED:
-        skipped = 1 if size == 8 else 0
-        return np.empty(count + skipped, out.dtype)[skipped:].reshape(rows, columns)
-    spare = np.empty(count + _PAGE // size, out.dtype)
-    skipped = (out.ctypes.data + _PAGE // 2 - spare.ctypes.data) % _PAGE // size
-    return spare[skipped : skipped + count].reshape(rows, columns)
+    row, dtype = columns * out.itemsize, out.dtype
+    if row >= _MOVED:
+        spare = np.empty(rows * row + _PAGE, np.uint8)
+        skipped = (out.ctypes.data + _PAGE // 2 - spare.ctypes.data) % _PAGE
+    elif dtype.itemsize == 8:
+        spare, skipped = np.empty(rows * row + 8, np.uint8), 8
+    else:
+        return np.empty((rows, columns), dtype)
+    return np.ndarray((rows, columns), dtype, spare, skipped)
 
 
 def _widen(lines: Array, n: int, wide: Array) -> None:
