@@ -163,21 +163,31 @@ def doublings(x: np.ndarray) -> Ways:
     other = out.copy()
     if size in upsample._WORDS:
         single, double = upsample._WORDS[size]
-        words, factor = wide.view(double), double(1 + (1 << 8 * size))
+        words, factor = wide.view(double), double.type(1 + (1 << 8 * size))
+        both, (halves, before, to) = out.view(double), shifted(out, single)
 
         def multiplied() -> None:
             np.copyto(words, lines.view(single))
             np.multiply(words, factor, out=words)
 
-        both = out.view(double)
         passes["pixels: cast to integers of twice the bytes, and these multiplied"] = multiplied
         passes["both, first: cast to integers of twice the bytes, into two rows"] = lambda: np.copyto(
             both, lines.view(single)[:, None]
         )
         passes["both, then: these multiplied"] = lambda: np.multiply(both, factor, out=both)
+        passes["both, then: their halves joined"] = lambda: np.bitwise_or(halves, before, out=to)
     else:
         passes["both: neighbours copied into two rows"] = lambda: upsample._write_twice(lines, out)
     return passes
+
+
+def shifted(out: np.ndarray, half: np.dtype[Any]) -> Iterator[np.ndarray]:
+    """As many halves of words three times in one buffer: a vector ahead of the last, one half less, and the last."""
+    vector = upsample._AHEAD
+    spare = np.zeros(out.nbytes + 2 * vector, np.uint8)
+    first = -spare.ctypes.data % vector
+    for start in (first + vector, first + vector - half.itemsize, first):
+        yield np.ndarray((out.size,), half, spare, start)
 
 
 def down(x: np.ndarray) -> Ways:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import NamedTuple
 
 import mpmath
@@ -240,6 +241,26 @@ def test_the_buffer_lies_where_nothing_stalls(dtype):
         assert all(each.flags.c_contiguous and each.flags.aligned for each in (short, long))
         assert short.ctypes.data % 16 == (8 if out.itemsize == 8 else 0)
         assert (long.ctypes.data - out.ctypes.data) % upsample._PAGE == upsample._PAGE // 2
+
+
+@pytest.mark.parametrize("n", [2, 4])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex128"])
+def test_long_rows_take_no_second_array_of_the_output_s_size(dtype, n):
+    (x,) = integers((1, 2, 16, 512), dtype=dtype)
+    assert x[0, 0, 0].nbytes >= upsample._LONG
+    wanted = np.repeat(np.repeat(x, n, axis=2), n, axis=3)
+    tracemalloc.start()
+    try:
+        out = upsample.fast(x, n)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    same(out, wanted)
+    assert out.flags.writeable
+    assert out.flags.c_contiguous
+    assert out.flags.aligned
+    # by four, every row once in a buffer at most, a quarter of the output; 8 KiB for a page and what describes arrays
+    assert peak <= out.nbytes * (1 + (n == 4) / 4) + 8192
 
 
 FORMS = {"valid": "x k", "full": "d k", "kernel_gradient": "x d"}
