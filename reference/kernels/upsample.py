@@ -93,20 +93,21 @@ def notes(x: Array, n: int) -> Array:
 def fast(x: Array, n: int) -> Array:
     """Rows written from their pixels, or from one another, some megabytes at a time; as `naive` otherwise."""
     x, n = _checked(x, n)
-    (batch, maps, height, width), size = x.shape, x.itemsize
+    batch, maps, height, width = x.shape
     lines = x.reshape(-1, width)  # a copy only where x is not contiguous
-    shape, long = (batch, maps, n * height, n * width), width * size >= _LONG and x.size > _FEW
-    if long and n == 2 and size in _WORDS:
-        return _joined(lines, shape)
-    out = np.empty(shape, x.dtype)
+    shape = (batch, maps, n * height, n * width)
     if x.size <= _FEW:
+        out = np.empty(shape, x.dtype)
         pixels = out.reshape(-1, n, width, n)
         for b in range(n):
             pixels[..., b] = lines[:, None]
-    elif long and (n == 2 or (n == 4 and 4 <= size <= 8)):
-        _write(lines, out.reshape(-1, n, n * width))
-    else:
-        _write_copies(lines, out.reshape(-1, n, n * width))
+        return out
+    long = width * x.itemsize >= _LONG
+    if long and n == 2 and x.itemsize in _WORDS:
+        return _joined(lines, shape)
+    out = np.empty(shape, x.dtype)
+    write = _write if long and (n == 2 or (n == 4 and 4 <= x.itemsize <= 8)) else _write_copies
+    write(lines, out.reshape(-1, n, n * width))
     return out
 
 
@@ -127,8 +128,9 @@ def _joined(lines: Array, shape: tuple[int, ...]) -> Array:
     step = max(1, _WRITTEN // (row * lines.itemsize))
     for start in range(0, height, step):
         words[start : start + step] = pixels[start : start + step]
-        here = slice(row * start, row * min(start + step, height))
-        np.bitwise_or(halves[ahead:][here], halves[ahead - 1 :][here], out=halves[here])
+        a, b = row * start, row * min(start + step, height)
+        c, d = a + ahead, b + ahead
+        np.bitwise_or(halves[c:d], halves[c - 1 : d - 1], out=halves[a:b])
     return np.ndarray(shape, lines.dtype, spare, first)
 
 
