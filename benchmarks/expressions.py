@@ -106,7 +106,20 @@ def _softplus(u: Any) -> Any:
 
 
 def _erf(u: Any) -> Any:
+    if u.dtype == np.longdouble and u.dtype.itemsize > 8:
+        return _erf_of_long(u)[()]
     return special.erf(u if u.dtype.kind == "c" or u.dtype.itemsize in (4, 8) else u.astype(np.float64))
+
+
+@np.vectorize(otypes=[np.longdouble])
+def _erf_of_long(u: Any) -> Any:
+    """One by one, of which SciPy has none with so many digits."""
+    if not np.isfinite(u):
+        return np.sign(u)
+    with mp.workprec(120):
+        value = mp.erf(exact(u))
+        high = float(value)
+        return np.longdouble(high) + np.longdouble(float(value - high))
 
 
 # op -> the NumPy function of (operands..., parameter if there is one)

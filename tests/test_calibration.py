@@ -91,11 +91,19 @@ def test_derivative_is_the_closed_form_rounded_once(op):
 @pytest.mark.parametrize("op", BY_HAND)
 def test_dtype_value_is_the_exact_value_rounded(op):
     expression, _, points = BY_HAND[op]
-    for dtype in (np.float64, np.float32):
+    for dtype in (np.float64, np.float32, np.longdouble):
         tape, x = Tape(expression, dtype), dtype(points[0])
-        exact = float(tape.dual(x, 60).values[-1])
-        slack = 1e-3 if op == "rounded" else 8 * np.finfo(dtype).eps * max(abs(exact), 1)
-        assert abs(float(tape(x)) - exact) <= slack
+        exact = tape.dual(x, 60).values[-1]
+        slack = 1e-3 if op == "rounded" else 8 * float(np.finfo(dtype).eps) * max(abs(float(exact)), 1)
+        assert abs(expressions.exact(tape(x)) - exact) <= slack
+
+
+def test_an_error_function_of_long_doubles_saturates_as_others_do():
+    function = expressions.IN_NUMPY["erf"]
+    np.testing.assert_array_equal(
+        function(np.array([-np.inf, np.inf, np.nan], np.longdouble)), [-1, 1, np.nan]
+    )
+    assert function(np.longdouble(0.5)).dtype == np.longdouble
 
 
 @pytest.mark.parametrize("name", FAMILIES)
