@@ -306,16 +306,20 @@ class Judge:
             index = [int(i) for i in np.unravel_index(place, self.point.shape)]
             k, look = self.along({place: self.size}, f"element {index}")
             for j in outputs:
-                gap = self.gap(look, np.eye(1, self.centre.size, j).ravel(), False)
+                gap = self.gap(look, self.alone(j), False)
                 if look.bending()[j] and isinstance(gap, Gap):
                     known[j][place] = float(look.apart()[0][j]) / self.size
-                    yield k, np.eye(1, self.centre.size, j).ravel(), gap
+                    yield k, self.alone(j), gap
         for j in sorted(shared):
             for group in ties.groups(j, known[j]):
                 k, look = self.along(group, f"the {len(group)} elements of a tie")
-                gap = self.gap(look, np.eye(1, self.centre.size, j).ravel(), False)
+                gap = self.gap(look, self.alone(j), False)
                 if isinstance(gap, Gap):
-                    yield k, np.eye(1, self.centre.size, j).ravel(), gap
+                    yield k, self.alone(j), gap
+
+    def alone(self, j: int) -> Array:
+        """The cotangent of one output."""
+        return np.eye(1, self.centre.size, j).ravel()
 
     def along(self, lengths: dict[int, float], name: str) -> tuple[int, Look]:
         """A look along some elements alone, kept with the others under a name."""
