@@ -54,8 +54,7 @@ def chebyshev(count: int, grid: int) -> Nodes:
             f"  distinct positions = {len(set(positions))}, wanted {count}\n"
             f"  grid must exceed about count**2 / 5 = {count**2 / 5:.0f}"
         )
-    matrix = np.polynomial.chebyshev.chebvander(np.array(positions) / grid, last)
-    inverse = np.linalg.inv(matrix)
+    inverse = _inverse(np.array(positions, np.longdouble) / grid)
     order = np.arange(count)
     derivative = np.where(order % 2 == 1, order * (1.0 - 2.0 * ((order // 2) % 2)), 0.0)
     return _nodes(positions, inverse, derivative)
@@ -87,13 +86,22 @@ def sided(count: int, grid: int) -> Nodes:
             f"  distinct positions = {len(set(positions))}, wanted {count}\n"
             "  a longer grid keeps them apart"
         )
-    inverse = np.linalg.inv(np.polynomial.chebyshev.chebvander(2 * np.array(positions) / grid - 1, last))
+    inverse = _inverse(2 * np.array(positions, np.longdouble) / grid - 1)
     order = np.arange(count)
     derivative = 2.0 * order**2 * np.where(order % 2 == 1, 1.0, -1.0)
     return _nodes(positions, inverse, derivative)
 
 
+def _inverse(places: Array) -> Array:
+    """What turns samples at these places into coefficients, to the last digit where there are numbers with more."""
+    matrix = np.polynomial.chebyshev.chebvander(places, len(places) - 1)
+    rough = np.linalg.inv(matrix.astype(np.float64)).astype(matrix.dtype)
+    # Newton's step: the inverse of a matrix of this condition is off by some units, as large as what a line rounds to
+    return rough + rough @ (np.eye(len(places)) - matrix @ rough)
+
+
 def _nodes(positions: tuple[int, ...], inverse: Array, derivative: Array) -> Nodes:
     """Where samples are turned into coefficients by `inverse`, which have these derivatives at the centre or end."""
     slopes = np.vstack([np.zeros(len(positions)), np.cumsum(derivative[:, None] * inverse, axis=0)])
+    inverse, slopes = inverse.astype(np.float64), slopes.astype(np.float64)
     return Nodes(positions, inverse, np.linalg.norm(inverse, axis=1), slopes, np.linalg.norm(slopes, axis=1))
