@@ -17,7 +17,8 @@ import numpy as np
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array
 from gradcheck.number import finfo
-from gradcheck.probes.field import FieldLine, unit_of
+from gradcheck.probes.channels import difference
+from gradcheck.probes.field import FieldLine, carried, unit_of
 from gradcheck.probes.nodes import Nodes, chebyshev
 from gradcheck.probes.reading import Reading, read
 from gradcheck.trial import Claim, Trial
@@ -128,7 +129,12 @@ def _change(line: FieldLine, position: int, exponent: int) -> Array:
 
 
 def _apart(output: Array, centre: Array) -> Array:
-    return np.asarray(output.astype(np.float64) - centre).ravel()
+    return difference(output, centre).ravel()
+
+
+def _unit(output: Array) -> float:
+    """Rounding of outputs and of their changes, which are float64."""
+    return max(unit_of(output.dtype), carried(output.dtype))
 
 
 def _bending(changes: Array, centre: Array, nodes: Nodes) -> Array:
@@ -136,7 +142,7 @@ def _bending(changes: Array, centre: Array, nodes: Nodes) -> Array:
     with np.errstate(all="ignore"):
         coefficients = np.abs(nodes.coefficients @ changes) / nodes.scale[:, None]
         sizes = np.abs(centre.astype(np.float64)).ravel() + np.abs(changes).max(axis=0)
-        allowed = np.maximum(ROUNDINGS * unit_of(centre.dtype) * sizes, NOISE * coefficients[1:].max(axis=0))
+        allowed = np.maximum(ROUNDINGS * _unit(centre) * sizes, NOISE * coefficients[1:].max(axis=0))
         allowed = np.maximum(allowed, FALL * coefficients[BEFORE].max(axis=0))
         allowed = np.maximum(allowed, NEGLIGIBLE * np.sqrt(np.mean(np.square(coefficients[1]))))
         return np.asarray(~(coefficients[TAIL:].max(axis=0) <= allowed))
@@ -178,5 +184,5 @@ def _read(
     """What the samples say under one cotangent."""
     sizes = np.abs(trial.centre.astype(np.float64)).ravel() + np.abs(changes).max(axis=0)
     least = float(finfo(trial.centre.dtype).smallest_subnormal) * float(np.abs(weights).max())
-    floor = line.unit * float(np.linalg.norm(weights * sizes)) + least
+    floor = max(line.unit, _unit(trial.centre)) * float(np.linalg.norm(weights * sizes)) + least
     return read(changes @ weights, floor, line.unit, line.scale(), nodes, line.grid * 2.0**exponent)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.estimate import Array
 from gradcheck.probes.channels import difference
-from gradcheck.probes.field import FieldLine, underflow, unit_of
+from gradcheck.probes.field import FieldLine, carried, underflow, unit_of
 from gradcheck.probes.levels import digits
 from gradcheck.probes.line import Sample
 
@@ -44,13 +44,10 @@ class ElementLine(FieldLine):
 
     def less_centre(self, output: Array, centre: Array | None = None) -> Sample:
         """The driver's change and every element's, with the rounding of the outputs to their own dtype."""
-        values = output.astype(np.float64).ravel()
-        rounding = unit_of(output.dtype) * np.abs(values)
+        values, weights = output.astype(np.float64).ravel(), self.weights()
+        change = difference(output, self.start() if centre is None else centre).ravel()
+        rounding = unit_of(output.dtype) * np.abs(values) + carried(output.dtype) * np.abs(change)
         floor, least = rounding + underflow(output), digits(rounding, output)
-        change, weights = (
-            difference(output, self.start() if centre is None else centre).ravel(),
-            self.weights(),
-        )
         driven, noise = weights @ change, np.linalg.norm(weights * floor)
         if least is not None:
             least = np.concatenate([[np.linalg.norm(weights * least)], least])

@@ -139,13 +139,17 @@ class FieldLine:
     def less_centre(self, output: Array, centre: Array | None = None) -> Sample:
         """One number a cotangent from an output less the one at the centre, and its rounding."""
         before = self.start() if centre is None else centre
-        unit = max(unit_of(output.dtype), self.accuracy)
+        unit, longer = max(unit_of(output.dtype), self.accuracy), carried(output.dtype)
         least = underflow(output)
         if self.channels is None:
-            rounding = unit * np.abs(output.astype(np.float64)).reshape(1)
-            return Sample(difference(output, before).reshape(1), rounding + least, digits(rounding, output))
+            values = difference(output, before).reshape(1)
+            rounding = unit * np.abs(output.astype(np.float64)).reshape(1) + longer * np.abs(values)
+            return Sample(values, rounding + least, digits(rounding, output))
         values, sizes = self.channels.products(output.ravel(), before.ravel())
         rounding, heaviest = unit * sizes, self.channels.heaviest
+        if longer:
+            change = difference(output, before).ravel()
+            rounding = rounding + longer * self.channels.products(change, np.zeros_like(change))[1]
         return Sample(values, rounding + least * heaviest, digits(rounding, output, heaviest))
 
     @cached_property
@@ -178,5 +182,16 @@ def underflow(output: Array) -> float:
 
 @cache
 def unit_of(dtype: np.dtype[Any]) -> float:
-    """Unit round-off of a number of this dtype once it is float64, which a longdouble's changes come to be."""
-    return max(float(finfo(dtype).eps), float(np.finfo(np.float64).eps)) / 2
+    """Unit round-off of a number of this dtype."""
+    return float(finfo(dtype).eps) / 2
+
+
+@cache
+def carried(dtype: np.dtype[Any]) -> float:
+    """Rounding of a difference, which is float64 where the numbers are longer.
+
+    That of its weight in a derivative is half as large at most: the factor for the worst signs has room for it, since
+    differences are smaller near the centre.
+    """
+    least = float(np.finfo(np.float64).eps)
+    return least / 2 if finfo(dtype).eps < least else 0.0
