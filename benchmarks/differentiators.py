@@ -72,21 +72,12 @@ def spectral(f: Function, x: Any) -> Answer:
 def checked(f: Counted, x: Any) -> Answer:
     """The probe as a check asks for it: until a claimed derivative, here the right one, can be judged."""
     from gradcheck.probes import spectral as probe
-    from gradcheck.probes.field import FieldLine
     from gradcheck.trial import GOAL, NEAR, ROOM, START, WANTED
 
-    point = np.asarray(x).reshape(1)
-    size = abs(float(x)) or 1.0
-    line = FieldLine(f, point, np.full(1, size))
-    slope = abs(f.function.derivative(x)) * size
-    goal, need = (
-        GOAL.get(point.dtype.name, 1e-11) * slope,
-        WANTED.get(point.dtype.name, 1e-6) / ROOM * slope,
-    )
-    start = NEAR.get(point.dtype.name, START)
-    ((estimate, exponent),) = probe.probe(line, start=start, goal=goal, need=need)
-    step = float(line.steps.taken(exponent)[0])
-    return _answer(estimate.value / step, estimate.bound / abs(step)) if step else Answer(np.nan, np.inf)
+    line, name = _line(f, x), x.dtype.name
+    slope = abs(f.function.derivative(x)) * (abs(float(x)) or 1.0)
+    goal, need = GOAL.get(name, 1e-11) * slope, WANTED.get(name, 1e-6) / ROOM * slope
+    return _along(line, probe.probe(line, start=NEAR.get(name, START), goal=goal, need=need))
 
 
 def in_brief(f: Counted, x: Any) -> Answer:
@@ -126,7 +117,10 @@ def _along(line: Any, answers: Any) -> Answer:
     """What a probe of such a line says of the derivative in x itself."""
     ((estimate, exponent),) = answers
     step = float(line.steps.taken(exponent)[0])
-    return _answer(estimate.value / step, estimate.bound / abs(step)) if step else Answer(np.nan, np.inf)
+    if not step:
+        return Answer(np.nan, np.inf)
+    along = estimate * (1 / step)  # which counts the rounding of the product
+    return _answer(along.value, along.bound)
 
 
 def complex_step(f: Function, x: Any) -> Answer:

@@ -25,6 +25,9 @@ Batch = Callable[[Any], Any] | bool | None
 #: two, at which a periodic function could look constant.
 INCOMMENSURATE = 2.0**0.5
 
+#: Half length, beside the size of what moves, at which a first search starts; where there are many digits, nearer.
+START, FIRST = 0.25, {"float64": 0.125}
+
 #: Searches along one direction: one for all elements together, then for those that it served worst.
 PASSES = 3
 
@@ -264,7 +267,8 @@ def _tangent(direction: Any, point: Array) -> Array:
 
 def _columns(function: Section, point: Array, centre: Array, budget: int) -> list[list[Estimate]]:
     """For every element of the point the derivatives of all outputs in it, started at the last good step."""
-    columns, share = [], 0.25
+    columns: list[list[Estimate]] = []
+    share: float | None = None
     for k in range(point.size):
         tangent = (np.arange(point.size) == k).astype(np.float64).reshape(point.shape)
         pushed = _Pushed.along(function, point, tangent, centre, budget, share)
@@ -282,7 +286,7 @@ class _Pushed:
 
     estimates: list[Estimate]
     taken: list[Array]
-    share: float = 0.25
+    share: float
 
     @classmethod
     def along(
@@ -292,10 +296,11 @@ class _Pushed:
         tangent: Array,
         centre: Array,
         budget: int,
-        share: float = 0.25,
+        share: float | None = None,
         passes: int = PASSES,
     ) -> _Pushed:
         """Search for all outputs together, then for the worst served one by itself, and so once more."""
+        share = FIRST.get(point.dtype.name, START) if share is None else share
         found = cls([], [], share)
         driver: Array | None = None
         for _ in range(passes):

@@ -49,11 +49,11 @@ def no_less(rounding, output, weights=1.0):
 
 #: What each rule is there for: a problem whose bound breaks without it, and what the rule does then.
 NEEDED = {
-    "ended in rounding of outputs": ("reading.ENDED", reading.UNSUSPICIOUS, 225, "bfloat16", PLAIN),
-    "few roundings are all noise": ("levels.SHOWN", 0.0, 1008689, "bfloat16", CHECKED),
-    "nor do longer segments tell more": ("segment.outdone", lambda *_: False, 1010869, "bfloat16", CHECKED),
+    "ended in rounding of outputs": ("reading.ENDED", reading.UNSUSPICIOUS, 7962, "bfloat16", CHECKED),
+    "few roundings are all noise": ("levels.SHOWN", 0.0, 3798, "float16", CHECKED),
     "what underflows is not shown": ("elements.digits", no_less, 4927, "float16", PLAIN),
     "nor is it along a line of one channel": ("field.digits", no_less, 12961, "float16", CHECKED),
+    "rounding is no chance": ("reading.RANDOM", 1000, 18095, "bfloat16", CHECKED),
     "but may be hidden": ("reading.levels", lambda v, r, _: levels.levels(v, r, r), 1006054, "float16", PLAIN),
 }  # fmt: skip
 
@@ -103,6 +103,16 @@ def test_a_span_of_few_roundings_claims_no_slope():
     assert few.few
     assert few.estimate.bound >= 2 * abs(few.estimate.value)
     assert not nine(3.5 * LINE, rounding=0.1).few
+
+
+def test_a_span_of_few_roundings_tells_no_more_than_a_shorter_segment():
+    few, plain, constant = nine(2 * LINE), nine(100 * LINE), nine(0 * LINE)
+    assert few.few
+    assert not plain.few
+    assert segment.outdone(4, few, [(0, plain), (4, few)])
+    assert not segment.outdone(4, plain, [(0, few), (4, plain)])
+    assert not segment.outdone(4, few, [(0, constant), (4, few)])
+    assert not segment.outdone(0, few, [(0, few), (4, plain)])
 
 
 def test_a_constant_hides_what_may_underflow_inside():

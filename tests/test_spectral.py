@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from gradcheck import derivative
 from gradcheck.estimate import Estimate, Finding
 from gradcheck.probes import segment, spectral
 from gradcheck.probes.line import ScalarLine
-from gradcheck.probes.nodes import chebyshev
+from gradcheck.probes.nodes import chebyshev, sided
 from gradcheck.probes.reading import WORST, Reading
 from gradcheck.probes.spectral import probe
 
@@ -223,7 +224,7 @@ def holds(seed, dtype):
 #: What each rule is there for: a problem whose bound breaks without it, and what the rule does then.
 NEEDED = {
     "teeth looked for": ("spectral._Search.look_for_teeth", lambda *_: None, 20759, "float64"),
-    "half of the digits gone": ("reading.math.sqrt", lambda _: 0.0, 102789, "float64"),
+    "half of the digits gone": ("reading._is_short", lambda *_: False, 102789, "float64"),
     "places passed over": ("spectral._Search.passed_over", lambda *_: [], 168825, "float32"),
     "outwards far enough": ("spectral.OUTWARDS", tuple(range(3, 28, 3)), 103672, "float64"),
     "underflow of what is scaled up": (
@@ -250,6 +251,66 @@ def test_roundings_of_the_worst_signs_stay_within_their_factor(count):
 
 
 # ---- what contradicts
+
+
+LONG = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
+
+
+@pytest.mark.parametrize("made", [chebyshev, sided])
+@pytest.mark.parametrize("count", [5, 9, 13])
+def test_weights_are_rounded_once(made, count):
+    """Beside those that exact fractions give, each is off by half a unit; by some where no numbers are longer."""
+    nodes = made(count, 1459)
+    if made is chebyshev:
+        places = [Fraction(p, 1459) for p in nodes.positions]
+        slopes = [k * (-1) ** (k // 2) if k % 2 else 0 for k in range(count)]
+    else:
+        places = [Fraction(2 * p, 1459) - 1 for p in nodes.positions]
+        slopes = [2 * k**2 * (-1) ** (k + 1) for k in range(count)]
+    # the row w with Σ w_j T_k(x_j) = T_k'(centre) for every k
+    exact = solved([[polynomial(k, x) for x in places] for k in range(count)], slopes)
+    off = [abs(Fraction(float(w)) - e) for w, e in zip(nodes.slopes[-1], exact, strict=True)]
+    units = 0.5 if LONG else 16.0
+    largest = max(abs(e) for e in exact) * Fraction(1, 2**60)  # of a weight that is 0 what long doubles leave
+    spacings = [max(Fraction(float(np.spacing(float(abs(e))))), largest) for e in exact]
+    assert all(o <= units * unit for o, unit in zip(off, spacings, strict=True))
+
+
+def polynomial(k, x):
+    before, now = Fraction(1), x
+    for _ in range(k):
+        before, now = now, 2 * x * now - before
+    return before
+
+
+def solved(rows, right):
+    """Gauss, Jordan, and no rounding."""
+    table = [[Fraction(e) for e in row] + [Fraction(r)] for row, r in zip(rows, right, strict=True)]
+    for i in range(len(table)):
+        pivot = next(j for j in range(i, len(table)) if table[j][i])
+        table[i], table[pivot] = table[pivot], table[i]
+        table[i] = [e / table[i][i] for e in table[i]]
+        for j in range(len(table)):
+            if j != i:
+                table[j] = [a - table[j][i] * b for a, b in zip(table[j], table[i], strict=True)]
+    return [row[-1] for row in table]
+
+
+@pytest.mark.skipif(not LONG, reason="long double is float64 on this machine")
+@pytest.mark.parametrize(("offset", "units"), [(0.0, 64), (1e3, 256)])
+def test_long_doubles_are_measured_to_the_digits_of_a_derivative(offset, units):
+    """Those that f has beyond float64's pay for an offset, which would cost float64 a thousand times as much."""
+    found = derivative(lambda x: np.sin(x) + np.longdouble(offset), np.longdouble(1.0))
+    assert abs(found.value - math.cos(1.0)) <= found.bound <= units * np.finfo(float).eps
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_bound_is_improved_until_it_is_worth_its_digits(dtype):
+    """In few digits 512 roundings would be the value itself."""
+    found = derivative(np.tanh, np.dtype(dtype).type(0.3))
+    slope = 1 - math.tanh(float(np.dtype(dtype).type(0.3))) ** 2
+    assert abs(found.value - slope) <= found.bound <= slope * 0.25
+    assert found.evaluations <= 20
 
 
 def test_a_contradiction_that_is_plain_ends_the_search():

@@ -58,6 +58,38 @@ BEYOND = 4.0
 STRAIGHT = 0.25
 
 
+#: Share of a level that a jump at the centre leaves where it is all there is to it, by so many samples more than it and
+#: the signal take: noise of five samples is by chance that quiet once in ten million times.
+ALONE, FREE = 32.0, 5
+
+
+def at_centre(places: Array, rest: Array, used: int, level: float) -> bool:
+    """Whether a jump at the centre, and any value there, explains a level: then it is none of noise.
+
+    Parameters
+    ----------
+    places, rest : ndarray, shape (count,)
+        Where samples lie, in half lengths, and what a signal of `used` coefficients leaves of them.
+    level : float
+        Deviation of the noise that this would be.
+
+    Examples
+    --------
+    >>> places = np.linspace(-1.0, 1.0, 9)
+    >>> at_centre(places, 0.1 * np.sign(places), 2, 0.05)
+    True
+    >>> at_centre(places, 0.1 * (-1.0) ** np.arange(9), 2, 0.05)
+    False
+    """
+    smooth = np.polynomial.chebyshev.chebvander(places, used - 1)
+    model = np.column_stack([smooth, np.sign(places), places == 0])
+    freedom = len(places) - model.shape[1]
+    if freedom < FREE:
+        return False
+    left = rest - model @ np.linalg.lstsq(model, rest)[0]
+    return bool(np.linalg.norm(left) < np.sqrt(freedom) * level / ALONE)
+
+
 @dataclass
 class Inward:
     """The way from two neighbours a and b, between which the residual changes, to closer and closer ones.

@@ -23,6 +23,9 @@ UNSUSPICIOUS = 8.0
 #: about 1 of 1,000 sets; using one too many costs little, since its share of the noise is in the bound.
 SIGNAL = 4.0
 
+#: Multiple of the noise level up to which the first coefficient that is cut off may be none, and hidden by it.
+UNSEEN = SIGNAL
+
 #: Fall from one quarter of the coefficients to the next that counts as geometric, by the number of samples. A kink
 #: (k**-2) falls to 4/9 over the last two quarters, a jump (k**-1) to 2/3; noise falls so far by accident with a
 #: chance of about the m-th power for a quarter of m coefficients, hence the stricter limits for fewer.
@@ -36,8 +39,7 @@ CLEAR = 0.01
 #: a bounded error of the worst signs can reach beside one of random signs.
 WORST = 4.0
 
-#: Deviations of the noise that a bound covers: normal noise of known size exceeds 6 with a probability of 2e-9, and the
-#: sawtooth of a rounded argument reaches 8 over one segment.
+#: Deviations of the noise that a bound covers: normal noise of known size exceeds 6 with a probability of 2e-9.
 NORMAL = 8.0
 
 #: Growth of the rounding of f's values, from a segment to a longer one, up to which the longer one still sees what the
@@ -52,6 +54,10 @@ EXPLAINED = 4.0
 
 #: What the coefficients may hide of rounding inside f, as a multiple of what they show.
 HIDDEN = 64.0
+
+#: Coefficients that tell of noise in few digits, at most: those that nine samples leave. Rounding to steps is no
+#: chance, and what more of them show is not known better.
+RANDOM = 7
 
 #: Chance that the noise part of a bound is exceeded, for normal noise of unknown size.
 RISK = 1e-7
@@ -90,6 +96,7 @@ class Reading:
     ends: float = 0.0
     astray: float = 0.0
     inner: float = 0.0
+    cut: float = 0.0
     levels: Levels | None = None
 
     @property
@@ -118,10 +125,10 @@ class Reading:
     def with_noise(self, spread: float, inner: float = 0.0) -> Reading:
         """The same reading, with noise of at least this deviation a sample in its bound, of known size.
 
-        Rounding of f's output is bounded, so it enters with the factor that covers a bounded error of the worst
-        signs.
+        Rounding of f's output, and of its argument, is bounded: it enters with the factor that covers a bounded error
+        of the worst signs.
         """
-        least = max(self.least, NORMAL * spread, WORST * self.floor, NORMAL * inner)
+        least = max(self.least, NORMAL * spread, WORST * self.floor, WORST * inner)
         return replace(self, least=least).with_spread(self.measured, self.freedom)
 
     def least_but(self, spread: float) -> float:
@@ -133,8 +140,9 @@ class Reading:
 
         Noise of unknown size enters with Student's quantile.
         """
-        shown = _quantile(freedom) * spread if freedom else 0.0
-        noise = self.norm * max(shown, self.least)
+        told = freedom if self.levels is None else min(freedom, RANDOM)
+        shown = max(_quantile(told) * self.norm, UNSEEN * math.hypot(self.norm, self.cut)) * spread
+        noise = max(shown if freedom else 0.0, self.norm * self.least)
         bound = noise + self.estimate.truncation
         return replace(self, estimate=replace(self.estimate, noise=noise, bound=bound))
 
@@ -247,6 +255,7 @@ def read(
         ended=ended,
         freedom=0 if falling else count - kept,
         least=0.0 if found is None else WORST * found.hidden,
+        cut=_first_cut(kept, nodes) / half,
         levels=found,
     )
     inner = _inner(reading, unit, scale, half)
@@ -256,7 +265,7 @@ def read(
             reading.with_noise(float(sizes[-1]), inner),
             ends=float(sizes[-2:].max()),
             astray=_astray(sizes),
-            inner=NORMAL * inner,
+            inner=WORST * inner,
         )
     return reading.with_noise(0.0, inner)
 
@@ -291,9 +300,20 @@ def _inner(reading: Reading, unit: float, scale: float, half: float) -> float:
     the coefficients show limits what they may hide; but not on a segment that has less than half of the digits of x.
     """
     argument = float(unit * scale * abs(reading.estimate.value))
-    if half < math.sqrt(unit) * scale:
+    if _is_short(half, unit, scale):
         return argument
     return float(min(argument, HIDDEN * max(reading.measured, reading.floor)))
+
+
+def _first_cut(kept: int, nodes: Nodes) -> float:
+    """Derivative, times h, of the first coefficient that is cut off and has a slope, for one unit of noise."""
+    odd = kept | 1  # even coefficients have no slope at the centre
+    return odd * float(nodes.scale[odd]) if odd < len(nodes.scale) else 0.0
+
+
+def _is_short(half: float, unit: float, scale: float) -> bool:
+    """Whether a segment has less than half of the digits of x."""
+    return half < math.sqrt(unit) * scale
 
 
 def _quarters(sizes: Array) -> Array:
@@ -353,6 +373,5 @@ def _truncation(sizes: Array, level: float, kept: int, falling: bool, nodes: Nod
         first = float(last_ones.max()) * nodes.scale[1]
         return 2.0 * float(first) * (2 * last * rate / (1 - rate) + rate / (1 - rate) ** 2)
     rate = min(_rate(sizes, kept), 0.9)
-    odd = kept | 1  # even coefficients have no slope at the centre
-    cut = odd * float(sizes[odd] * nodes.scale[odd]) if odd <= last else 0.0
+    cut = float(sizes[min(kept | 1, last)]) * _first_cut(kept, nodes)
     return cut + float(level * nodes.scale[1] * (kept * rate / (1 - rate) + rate / (1 - rate) ** 2))

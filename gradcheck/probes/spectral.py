@@ -13,7 +13,7 @@ The half length h grows and shrinks on the same evidence, towards the smallest b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -22,17 +22,18 @@ import numpy as np
 from gradcheck.estimate import Array, Estimate
 from gradcheck.probes.brief import SLACK, Brief, Look, brief
 from gradcheck.probes.glimpse import BITS, KINKS_FALL, STRIDE, Glimpse, glimpse, plan
-from gradcheck.probes.jump import Inward
+from gradcheck.probes.jump import Inward, at_centre
 from gradcheck.probes.line import Line, Sample
 from gradcheck.probes.nodes import Nodes, chebyshev
 from gradcheck.probes.reading import NORMAL, OUTGROWN, UNSUSPICIOUS, WORST, Reading, read
 from gradcheck.probes.segment import GLIMPSE, SAME, Segment, choose, hides, steady
 
-#: Levels that the search uses: 9 samples to look, 17 to measure.
-LOOK, MEASURE = 9, 17
+#: Levels that the search uses: 9 samples to look, 17 to measure, in few digits 13, which their grids hold.
+LOOK, MEASURE, FEW_MEASURE = 9, 17, 13
 
-#: A bound of so many roundings of the estimate is not improved upon.
-ENOUGH = 512
+#: A bound of so many roundings of the estimate is not improved upon, or of so many roots of one where that is less: in
+#: few digits so many roundings would be the estimate itself.
+ENOUGH, ROOTS = 512, 5
 
 #: Bits by which h exceeds the half length that suits the finer points, up to which they are worth trying at once.
 PROMISING = 2.0
@@ -73,6 +74,10 @@ LARGE, COARSE, DISTANT, PERSISTENT = 1e4, 3e-5, 3, 6.0
 #: Where, in half lengths, a resolved segment is put to the test, by which multiple of the noise it may miss, and
 #: how many bits shorter the next segment is where it does.
 BETWEEN, NOISY, SURPRISED = (0.371693, -0.618034), 10.0, 4
+
+#: A further place where a fall of few samples, which shows no noise of its own, is put to the test: two may both miss by
+#: a tenth of the noise once in a hundred times.
+BESIDE = (0.832156,)
 
 #: Segments that a look may leave for what a glimpse of them promises elsewhere, and as far too long.
 LEAVES, LEAVES_LOST = 3, 5
@@ -174,6 +179,11 @@ class _Search:
         """Samples to measure with: as many as the grid can hold."""
         return MEASURE if self.line.grid > MEASURE**2 // 5 else LOOK
 
+    @property
+    def most(self) -> int:
+        """Samples of a segment that none longer is worth: in few digits more than it is looked at with."""
+        return max(self.measure, FEW_MEASURE)
+
     def run(self, exponent: int) -> None:
         segment: Segment | None = self.look(exponent)
         while True:
@@ -240,7 +250,9 @@ class _Search:
         return self.need is None or bool((segment.bounds() <= factor * self.need).all())
 
     def goals(self, segment: Segment) -> Array:
-        own = np.array([ENOUGH * self.line.unit * abs(r.estimate.value) for r in segment.leading])
+        unit = max(self.line.unit, float(np.finfo(np.float64).eps) / 2)  # estimates are float64
+        enough = min(ENOUGH * unit, ROOTS * math.sqrt(unit))
+        own = np.array([enough * abs(r.estimate.value) for r in segment.leading])
         return np.asarray(np.maximum(self.goal[: self.driven], own))
 
     def placed(self, half: float) -> int:
@@ -337,8 +349,8 @@ class _Search:
             bits = min(bits, self.reach(segment))
         serves = self.serves(segment)
         grown = self.move(segment, bits) if bits >= (WORTHWHILE if serves else 2) else None
-        if grown is None and segment.count == LOOK < self.measure:
-            return self.refine(segment, self.measure)
+        if grown is None and segment.count == LOOK < self.most:
+            return self.refine(segment, self.most)
         return grown
 
     def reach(self, segment: Segment) -> int:
@@ -552,10 +564,14 @@ class _Search:
 
     def between_neighbours(self, segment: Segment, nodes: Nodes, channel: int) -> bool:
         """Whether the level is there between the closest of the neighbours that differ most."""
-        level = segment.readings[channel].level
+        reading = segment.readings[channel]
+        level = reading.level
         places = np.array(nodes.positions) / self.line.grid
         rest = np.array([segment.samples[p].values for p in nodes.positions])
         rest = rest - np.array([self.signal(segment, place) for place in places])
+        # in few digits f may step there once, and nowhere else
+        if reading.levels is None and at_centre(places, rest[:, channel], max(reading.used, 2), level):
+            return False
         changes = np.abs(np.diff(rest[:, channel]))
         middle = len(changes) // 2
         pair = middle - 1 + int(np.argmax(changes[middle - 1 : middle + 1]))
@@ -635,7 +651,15 @@ class _Search:
         """
         segment.confirmed = True
         misses: list[list[float]] = [[] for _ in segment.readings]
-        for wanted in (*BETWEEN, *self.passed_over(segment))[: max(self.left(), 0)]:
+        beside = BESIDE if any(r.falling and r.estimate.points <= LOOK for r in segment.leading) else ()
+        if not self.foretells(segment, (*BETWEEN, *beside, *self.passed_over(segment)), misses):
+            return False
+        segment.readings = [r.with_misses(m) for r, m in zip(segment.readings, misses, strict=True)]
+        return True
+
+    def foretells(self, segment: Segment, places: Sequence[float], misses: list[list[float]]) -> bool:
+        """Whether the samples foretell those at other places, as far as calls are left; what they miss by is added."""
+        for wanted in places[: max(self.left(), 0)]:
             sample, place = self.line.between(wanted, segment.exponent)
             for c, r in enumerate(segment.readings):
                 miss = abs(float(sample.values[c]) - r.at(place))
@@ -649,7 +673,6 @@ class _Search:
                     return False
                 misses[c].append(miss)
                 segment.readings[c] = segment.readings[c].with_noise(miss)
-        segment.readings = [r.with_misses(m) for r, m in zip(segment.readings, misses, strict=True)]
         return True
 
     def passed_over(self, segment: Segment) -> list[float]:
