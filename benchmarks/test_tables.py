@@ -52,7 +52,13 @@ def test_who_is_faster_is_said_and_who_may_be_is_not():
 def test_the_least_is_the_sum_of_the_quickest_passes():
     passes = dict.fromkeys(["limit: a fill", "pixels: slow", "pixels: quick", "rows: one"], lambda: None)
     claim = claims.Claim(
-        "", "", {}, "ours", 2.0, passes, (("pixels: slow", "pixels: quick"), ("rows: one",), ("rows: one",))
+        "",
+        "",
+        {},
+        "ours",
+        2.0,
+        passes,
+        ((("pixels: slow", "pixels: quick"), ("rows: one",), ("rows: one",)),),
     )
     times = {
         "limit: a fill": [2.0] * 6,
@@ -63,6 +69,25 @@ def test_the_least_is_the_sum_of_the_quickest_passes():
     assert claims.least_of(claim, times).endswith(
         "cost: pixels: quick + rows: one + rows: one = 3.5 [3.5, 3.5] times the limit."
     )
+
+
+@pytest.mark.parametrize(("dtype", "passes"), [("float64", (1,)), ("float32", (1, 2))])
+def test_both_rows_at_once_are_a_way_of_their_own(dtype, passes):
+    up, *_ = claims.claims(4, 2, dtype)
+    apart, *at_once = (way for way in up.least if all(way))
+    assert len(apart) == 2
+    assert [tuple(len(names) for names in way) for way in at_once] == [passes]
+    assert up.passes is not None
+    for name in {name for way in up.least for names in way for name in names}:
+        up.passes[name]()
+
+
+def test_the_least_is_of_the_way_whose_passes_are_quickest_together():
+    passes = dict.fromkeys(("limit: a fill", "a", "b", "c", "d"), print)
+    claim = claims.Claim("", "", {}, "", 2.0, passes, ((("a", "b"), ("c",)), (("d",),), ((), ("c",))))
+    times = {"limit: a fill": [1.0] * 9, "a": [5.0] * 9, "b": [2.0] * 9, "c": [1.0] * 9, "d": [4.0] * 9}
+    assert claims.least_of(claim, times).endswith(": b + c = 3 [3, 3] times the limit.")
+    assert claims.least_of(claim, times | {"d": [2.5] * 9}).endswith(": d = 2.5 [2.5, 2.5] times the limit.")
 
 
 def test_a_way_that_answers_otherwise_is_seen():

@@ -99,7 +99,8 @@ def excused(told: Check, trial: Trial, rng: np.random.Generator, budget: int, wa
     if line.grid < SHORT or SEEN * line.unit > MOST:  # its own digits hide what could be seen
         return told
     least = _least(worst, line) if told.resolution < 1 else 0.0
-    if not (_faint(worst) or told.resolution >= 1) or least > MOST:
+    dense = [r[0] for r in trial.rounds if r[0].differs]
+    if not (all(map(_faint, (worst, *dense))) or told.resolution >= 1) or least > MOST:
         return told
     noise, cost = _noise(trial, rng, least)
     again = None

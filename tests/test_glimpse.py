@@ -103,12 +103,12 @@ def test_a_kink_at_the_point_is_left_after_two_glimpses_and_one_look():
 
 
 NEEDED = {
-    "a tooth bends too little": ("reading.Reading.explains", lambda *_: True, 749, "float64"),
     "a level looked for further out": ("spectral._Search.stays", lambda *_: False, 30590, "float32"),
     "a last coefficient that leaves the fall": ("reading._astray", lambda _: 0.0, 16757, "float64"),
     "a slope that x cannot show": ("spectral._Search.reach", lambda *_: 8, 17909, "float32"),
-    "a tooth that cannot be looked into": ("spectral._Search.unlooked", lambda *_: False, 19833, "float64"),
     "a jump at the centre that noise would be": ("spectral.at_centre", lambda *_: False, 15077, "float64"),
+    "five samples that nothing confirmed": ("segment.GLIMPSE", 0, 708369, "float64"),
+    "the brink of a constant": ("spectral._Search.brink", lambda *_: np.zeros(2), 709219, "float64"),
     "noise that the even steps of a fall hide": ("spectral.BESIDE", (), 1606, "longdouble"),
     "what noise hides of what is cut off": ("reading.UNSEEN", 0.0, 15048, "longdouble"),
 }
@@ -135,6 +135,32 @@ def falling():
     found = read(np.sin(0.3 + 0.2 * places) - math.sin(0.3), ROUNDING, 2.0**-53, 1.0, nodes, 1.0)
     assert found.falling
     return found
+
+
+@pytest.mark.parametrize(
+    ("curve", "bits", "explains"), [(1e-6, 3, False), (1e-6, 12, True), (0.0, 12, False)]
+)
+def test_what_bends_here_explains_a_level_further_out(curve, bits, explains):
+    """A parabola of that curve is 4**bits times as large on a segment 2**bits as long."""
+    places = np.array(NODES.positions) / GRID
+    found = read(places + curve * places**2, ROUNDING, 2.0**-53, 1.0, NODES, 1.0)
+    assert found.explains(1.0, bits) == explains
+
+
+def test_a_tooth_that_no_call_is_left_for_is_not_harmless():
+    line = ScalarLine(lambda t: t)
+    search = spectral._Search(line, np.zeros(1), 20)
+    straight, level = seen_at(line), seen_at(ScalarLine(lambda t: 0.0))
+    assert not search.unlooked(level)
+    line.evaluations = 15
+    assert search.unlooked(level)
+    assert not search.unlooked(straight)
+
+
+def seen_at(line):
+    nodes = chebyshev(9, line.grid)
+    values = np.array([line.sample(p, -12).values[0] for p in nodes.positions])
+    return read(values, ROUNDING, 2.0**-53, 1.0, nodes, 1.0)
 
 
 def test_a_fall_is_known_as_well_as_samples_between_tell():

@@ -115,6 +115,13 @@ def test_a_span_of_few_roundings_tells_no_more_than_a_shorter_segment():
     assert not segment.outdone(0, few, [(0, few), (4, plain)])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_zeros_alone_may_have_been_scaled_up_after_they_underflowed(dtype):
+    tiny = float(np.finfo(dtype).tiny)
+    assert underflow(np.array([0, 1], dtype)) == tiny
+    assert underflow(np.zeros(2, dtype)) == tiny**0.5
+
+
 def test_a_constant_hides_what_may_underflow_inside():
     hidden = levels.levels(np.zeros(9), 0.0, 6e-5).hidden
     assert hidden == 6e-5

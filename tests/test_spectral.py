@@ -123,7 +123,8 @@ def test_a_constant_between_two_steps_is_not_believed():
 def test_a_constant_that_ends_smoothly_or_nowhere_is_zero(f):
     estimate = of(f)
     assert estimate.value == 0
-    assert estimate.bound <= 1e-12
+    # steps of less than what the last sample at the brink left are never excluded
+    assert estimate.bound <= 8 * spectral.NEAR * np.finfo(float).eps / estimate.step
 
 
 # ---- each rule switched off lets something through
@@ -227,12 +228,6 @@ NEEDED = {
     "half of the digits gone": ("reading._is_short", lambda *_: False, 102789, "float64"),
     "places passed over": ("spectral._Search.passed_over", lambda *_: [], 168825, "float32"),
     "outwards far enough": ("spectral.OUTWARDS", tuple(range(3, 28, 3)), 103672, "float64"),
-    "underflow of what is scaled up": (
-        "elements.underflow",
-        lambda _: float(np.finfo(np.float32).tiny),
-        163222,
-        "float32",
-    ),
 }
 
 

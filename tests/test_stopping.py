@@ -133,7 +133,7 @@ def test_a_pushforward_is_left_open_as_well():
     assert any("noise=" in check.reason for check in found)
 
 
-@pytest.mark.parametrize("error", [2e-6, 2e-4, 1e-2])
+@pytest.mark.parametrize("error", [2e-6, 1e-3, 1e-2])
 def test_where_f_does_not_jump_a_small_error_is_one(error):
     x = np.random.default_rng(1).standard_normal(30)
     check = check_vjp(np.sin, off_by(error, lambda c, x: c * np.cos(x)), (x,))

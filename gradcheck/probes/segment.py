@@ -84,6 +84,8 @@ class Segment:
 def choose(segments: Iterable[Segment], channel: int) -> Answer:
     """The smallest bound among the resolved segments; where two contradict each other, the shorter one."""
     taken = [s for s in segments if s.readings]
+    if any(s.resolved and s.count > GLIMPSE for s in taken):  # of which the best foretold other samples
+        taken = [s for s in taken if s.count > GLIMPSE]
     found = [(s.exponent, s.told(channel)) for s in taken]
     noisy = max(((s.exponent, s.readings[channel].level) for s in taken if s.noisy), default=None)
     moving = min((e for e, r in found if not r.constant), default=None)

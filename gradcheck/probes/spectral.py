@@ -45,6 +45,10 @@ OUTWARDS, INWARDS = (*range(3, 28, 3), *range(33, 58, 6)), (4, 8, 12, 16, 20)
 #: Calls left from which on it is followed inwards on both sides, in steps of two bits.
 PLENTY = 80
 
+#: Calls for the brink of a constant, and how much closer to it the next place is where f is straight: a kink leaves
+#: less than 1e-12, and what fades faster nothing.
+BRINK, NEAR = 10, 64.0
+
 #: Steps of a staircase within the first stride of a constant, at most.
 FEW = 16.0
 
@@ -75,8 +79,8 @@ LARGE, COARSE, DISTANT, PERSISTENT = 1e4, 3e-5, 3, 6.0
 #: how many bits shorter the next segment is where it does.
 BETWEEN, NOISY, SURPRISED = (0.371693, -0.618034), 10.0, 4
 
-#: A further place where a fall of few samples, which shows no noise of its own, is put to the test: two may both miss by
-#: a tenth of the noise once in a hundred times.
+#: A further place where a fall of few samples, which shows no noise of its own, is put to the test: two may both miss
+#: by a tenth of the noise once in a hundred times.
 BESIDE = (0.832156,)
 
 #: Segments that a look may leave for what a glimpse of them promises elsewhere, and as far too long.
@@ -408,13 +412,30 @@ class _Search:
         inward.loudest = math.inf
         stepped = inward.is_noise(self.left() - LOOK - len(BETWEEN))
         self.believed = stepped or inward.faded()
-        if stepped:
-            self.step = np.abs(inward.changes[-1])
+        if self.believed:
+            self.step = np.abs(inward.changes[-1]) if stepped else self.brink(exponent, side, sample)
             for other in self.segments.values():
                 other.readings = [
                     r.with_noise(float(s)) if r.constant else r
                     for r, s in zip(other.readings, self.step, strict=False)
                 ]
+
+    def brink(self, exponent: int, side: float, sample: Sample) -> Array:
+        """The least by which f was seen to leave a constant: smaller steps than that are hidden by it."""
+        channel = int(np.argmax(np.abs(sample.values[: self.driven])))
+        still, moving, least = side * 2.0 ** -OUTWARDS[0], side, sample.values
+        foretold = math.nan  # where the last two that moved would have f end, were it straight
+        for _ in range(min(BRINK, self.left() - len(BETWEEN))):
+            near = foretold + (moving - foretold) / NEAR
+            place = near if (near - still) * side > 0 else (still + moving) / 2
+            values = self.line.between(place, exponent)[0].values
+            if (values[: self.driven] == 0).all():
+                still, foretold = place, math.nan
+                continue
+            fall = float(least[channel] - values[channel])
+            foretold = place - float(values[channel]) * (moving - place) / fall if fall else math.nan
+            moving, least = place, values
+        return np.abs(least)
 
     def doubt(self) -> None:
         """Do not believe a constant whose end was not seen: it may lie between two steps of a staircase."""
