@@ -84,8 +84,6 @@ class Segment:
 def choose(segments: Iterable[Segment], channel: int) -> Answer:
     """The smallest bound among the resolved segments; where two contradict each other, the shorter one."""
     taken = [s for s in segments if s.readings]
-    if any(s.resolved and s.count > GLIMPSE for s in taken):  # of which the best foretold other samples
-        taken = [s for s in taken if s.count > GLIMPSE]
     found = [(s.exponent, s.told(channel)) for s in taken]
     noisy = max(((s.exponent, s.readings[channel].level) for s in taken if s.noisy), default=None)
     moving = min((e for e, r in found if not r.constant), default=None)
@@ -107,6 +105,8 @@ def choose(segments: Iterable[Segment], channel: int) -> Answer:
     )
     if not usable:
         return nothing(found, min((s.exponent for s in segments), default=0))
+    # five samples foretold no others: they are believed where there is nothing else
+    usable = [answer for answer in usable if answer[1].points > GLIMPSE] or usable
     exponent, estimate, alone = min(usable, key=lambda answer: float(answer[1].bound))
     for shorter, other, others in usable:
         # by what each has seen itself: noise found further out is none of what is close by

@@ -738,7 +738,8 @@ class _Search:
 
     def unlooked(self, reading: Reading) -> bool:
         """Whether nothing but a level was found and no calls are left to look further: then it is not harmless."""
-        return reading.used < 2 and not self.affords(LOOK)
+        known = reading.constant and self.believed
+        return reading.used < 2 and not known and not self.affords(LOOK)
 
     def stays(self, exponent: int, above: Reading, channel: int) -> bool:
         """Whether a still longer segment ends in the level of a refused one, as noise does and a kink does not."""
