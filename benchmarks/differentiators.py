@@ -152,18 +152,23 @@ def forward_differences(f: Function, x: Any) -> Answer:
 
 
 def one_sided(f: Function, x: Any) -> Answer:
-    """The derivative from the right, as it is taken beside kinks."""
+    """The derivative from the right, as it is taken beside kinks; none where f bends at x as far as can be seen.
+
+    Nor between two steps of a staircase, where it is 0, whatever the staircase rounds.
+    """
     from gradcheck.probes.sides import Sides
 
     line = _line(f, x)
     sides = Sides(f, line.point, line.direction, line.start())
-    sides.search(120)
-    known = [(sides.known(e, 1), float(sides.steps.taken(e)[0])) for e in sides.exponents]
-    bounds = [float(side.bound[0]) / abs(step) if step else np.inf for side, step in known]
-    if not np.isfinite(bounds).any():
+    sides.search(120, sides=(1,))
+    found = [(sides.known(e, 1), e) for e in sides.exponents]
+    side, exponent = min(found, key=lambda each: float(each[0].bound[0]), default=(None, 0))
+    if side is None or not np.isfinite(side.bound[0]) or not sides.continues(1, exponent)[0]:
         return Answer(np.nan, np.inf)
-    side, step = known[int(np.argmin(bounds))]
-    return _answer(side.value[0] / step, min(bounds))
+    if not side.value[0] and any(np.any(sides.leaving(s, exponent)) for s in (1, -1)):
+        return Answer(np.nan, np.inf)
+    step = float(sides.steps.taken(exponent)[0])
+    return _answer(side.value[0] / step, side.bound[0] / abs(step)) if step else Answer(np.nan, np.inf)
 
 
 def scipy(f: Function, x: Any) -> Answer:

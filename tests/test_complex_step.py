@@ -127,8 +127,8 @@ def test_nothing_warns_and_inputs_stay_as_they_are():
 # A bound that holds
 
 
-@pytest.mark.parametrize(("dtype", "missed"), [("float64", 1), ("float32", 1)])
-def test_the_bound_holds_on_random_functions(dtype, missed):
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_bound_holds_on_random_functions(dtype):
     outside = seen = 0
     for seed in range(200_000, 200_400):
         problem = draw(seed, None, dtype)
@@ -138,8 +138,7 @@ def test_the_bound_holds_on_random_functions(dtype, missed):
         if found.applies:
             seen += 1
             outside += not abs(found.estimates[0].value - problem.derivative) <= found.estimates[0].bound
-    # 2 of 3,613 were outside in float64, on seeds that no constant was chosen by
-    assert outside <= missed
+    assert outside == 0
     assert seen >= 200
 
 
@@ -234,3 +233,24 @@ def test_an_exception_of_the_real_function_is_left_to_the_caller():
 
     found = complex_step.probe(FieldLine(f, X, V, normal(1, 3, 4)))
     assert found.reason == "f does not take complex numbers: raised ZeroDivisionError: always"
+
+
+@pytest.mark.parametrize(("seed", "family"), [(649, "gaussian"), (1723, "pole")])
+def test_what_hides_x_beside_something_larger_is_in_the_bound(seed, family, monkeypatch):
+    problem = draw(seed, family, "float32")
+
+    def held():
+        line = FieldLine(problem.f, np.asarray(problem.x).reshape(1), np.array([abs(float(problem.x))]))
+        found = complex_step.probe(line)
+        (estimate,), truth = found.estimates, problem.derivative * float(complex_step.taken(line)[0])
+        return abs(estimate.value - truth) <= estimate.bound
+
+    assert held()
+    monkeypatch.setattr(complex_step, "FURTHER", 0)
+    assert not held()
+
+
+def test_a_branch_further_out_is_not_taken_for_rounding():
+    line = FieldLine(lambda x: np.where(x.real > 2, 5 * x, 3 * x), np.array([1.0]), np.array([1.0]))
+    (estimate,) = complex_step.probe(line).estimates
+    assert abs(estimate.value - 3.0) <= estimate.bound < 1e-13

@@ -11,7 +11,8 @@ from benchmarks.functions import draw
 from gradcheck.check import check_vjp
 from gradcheck.estimate import Finding
 from gradcheck.probes import differences
-from gradcheck.probes.differences import convergence, probe
+from gradcheck.probes import richardson as reading
+from gradcheck.probes.differences import _Search, convergence, probe
 from gradcheck.probes.field import FieldLine
 from gradcheck.probes.line import ScalarLine
 from gradcheck.probes.richardson import kinked, read, richardson, settled
@@ -222,3 +223,41 @@ def test_without_a_truth_the_spectral_probe_is_asked():
 def test_steps_of_the_plot_are_lengths():
     with pytest.raises(ValueError, match="differences: step is not a length"):
         convergence(math.sin, [0.0])
+
+
+#: What is left out of the rules, and a function whose bound it breaks.
+RULES = {
+    "an entry foretells what is closer": (_Search, "verify", lambda *_: None, "central", 605, "plateau"),
+    "and on the other side": (_Search, "verify", lambda *_: None, "forward", 792, "steep"),
+    "a constant is one further out": (
+        _Search,
+        "doubt_constants",
+        lambda *_: None,
+        "forward",
+        358,
+        "saturated",
+    ),
+    "a shift of the point changes the slope": (reading, "QUIETER", np.inf, "central", 5328, "extremum"),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_needed(rule, monkeypatch):
+    where, name, without, kind, seed, family = RULES[rule]
+    problem = draw(seed, family, "float64")
+
+    def held():
+        line = FieldLine(problem.f, np.asarray(problem.x), np.asarray(abs(float(problem.x)) or 1.0))
+        with np.errstate(all="ignore"):
+            ((estimate, exponent),) = probe(line, kind=kind)
+        return abs(estimate.value - problem.derivative * float(line.steps.taken(exponent))) <= estimate.bound
+
+    assert held()
+    monkeypatch.setattr(where, name, without)
+    assert not held()
+
+
+def test_in_few_digits_forward_differences_claim_nothing():
+    line = FieldLine(np.sin, np.float16(1.0), np.asarray(1.0))
+    assert math.isinf(probe(line, kind="forward")[0][0].bound)
+    assert math.isfinite(probe(line)[0][0].bound)

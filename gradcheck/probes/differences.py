@@ -31,12 +31,25 @@ SIDES = {"central": (1, -1), "forward": (1,)}
 #: Rows of a table whose largest step is given.
 GIVEN_ROWS = 5
 
-#: Bits by which the steps shrink where truncation rules them all, and grow where φ does not change. They do
-#: not grow where noise rules: three times as many bounds were exceeded when they did.
-SHRINK, GROW = 8, 6
+#: Bits by which the steps grow where φ does not change. They do not where noise rules: three times as many bounds were
+#: exceeded when they did.
+GROW = 6
+
+#: Places, in shares of the smallest step of an entry, at which it has to foretell φ, by the number of sides that it has
+#: samples on (forward differences look at the other one as well); and how often its bound and noise it may miss.
+BETWEEN, MISSES = {2: (0.77, 0.125), 1: (0.77, 0.125, -0.3)}, 2.0
+
+#: Rows of a table whose steps are sought, by the number of sides.
+ROWS = {2: 7, 1: 9}
 
 #: Tables on which φ is constant that are followed by one of longer steps: a staircase is, between its steps.
 FLATS = 4
+
+#: Bits by which a constant is looked at further out, to tell whether it is one.
+FAR = (15, 33, 45)
+
+#: Unit round-off of few digits, and the multiple of noise that is claimed there, where there are fewer steps.
+FEWER, CAUTION = 1e-5, 1.8
 
 #: Bits below a table's exponent at which noise that is more than rounding has to show itself too, and by what
 #: share of its size it may fall short there: a finer structure is smooth from close by.
@@ -48,7 +61,7 @@ def probe(
     *,
     kind: str = "central",
     step: float | None = None,
-    start: float = 0.25,
+    start: float = 0.125,
     goal: Array | float = 0.0,
     budget: int = 90,
 ) -> list[tuple[Estimate, int]]:
@@ -126,13 +139,28 @@ class _Search:
     def run(self, exponent: int) -> None:
         low, high = self.line.limits
         exponent = min(max(exponent, low), high)
-        positions = _halved(self.line.grid, self.line.grid.bit_length())
+        positions = _halved(self.line.grid, min(self.line.grid.bit_length(), ROWS[len(self.sides)]))
         while exponent not in self.found:
             move = self.take(exponent, positions)
             exponent = min(max(exponent + move, low), high)
             left = self.budget - self.line.evaluations
             if move == 0 or left < len(self.sides) * len(positions):
-                return
+                break
+        self.doubt_constants()
+
+    def doubt_constants(self) -> None:
+        """Leave no bound to what is constant wherever it was looked at, and moves further out."""
+        for c in range(self.channels):
+            entries = [found[c] for found in self.found.values()]
+            if not all(entry.estimate.finding is Finding.CONSTANT for entry in entries):
+                continue
+            places = [min(max(self.found) + bits, self.line.limits[1]) for bits in FAR]
+            beside = [
+                self.line.sample(side * self.line.grid, e) for e in (*self.found, *places) for side in (1, -1)
+            ]
+            if any(float(sample.values[c]) != 0 for sample in beside):
+                for exponent in self.found:
+                    self.found[exponent][c] = Entry(nothing(Finding.UNRESOLVED, 0.0), 0)
 
     def take(self, exponent: int, positions: Sequence[int]) -> int:
         """Sample and read the table at `exponent`; the bits by which another one may be better."""
@@ -145,9 +173,11 @@ class _Search:
                 rows.clear()  # what lies beyond a step that leaves the domain is another function
         if len(rows) < LEAST_ROWS:
             self.found[exponent] = [Entry(nothing(Finding.NOT_FINITE), 0)] * self.channels
-            return -SHRINK
+            return 1 - ROWS[len(self.sides)]
         steps = np.array([position * 2.0**exponent for position, _ in rows])
         self.found[exponent] = [self.entry(c, exponent, steps, rows) for c in range(self.channels)]
+        if self.confirming:
+            self.verify(exponent, steps)
         return self.move(self.found[exponent][0], len(steps))
 
     def samples(self, position: int, exponent: int) -> list[Sample]:
@@ -162,19 +192,40 @@ class _Search:
         """One channel's entry, without a bound if the noise in it is none from close by."""
         samples = np.array([[float(s.values[channel]) for s in row] for _, row in rows])
         floor = max(float(s.floor[channel]) for _, row in rows for s in row)
-        entry = read(steps, samples, floor, self.line.unit * self.line.scale())
+        few = self.line.unit > FEWER
+        entry = read(steps, samples, floor, self.line.unit * self.line.scale(), CAUTION if few else 1.0)
+        if few and len(self.sides) == 1:  # which lose half of the digits that there are
+            return Entry(nothing(Finding.UNRESOLVED, entry.estimate.value), len(steps))
         doubted = self.confirming and entry.suspicious > 0 and math.isfinite(entry.estimate.bound)
         if doubted and self.smooth(channel, entry, exponent):
             refused = nothing(Finding.UNRESOLVED, entry.estimate.value)
             return replace(entry, estimate=refused, last=len(steps))
         return entry
 
+    def verify(self, exponent: int, steps: Array) -> None:
+        """Leave no entry a bound that does not foretell φ closer to the point, forward ones beside it as well."""
+        leader = self.found[exponent][0]
+        if not math.isfinite(leader.estimate.bound) or not leader.slopes.size:
+            return
+        # at larger steps an extrapolation is worth less
+        least = float(steps[leader.last]) / 2.0**exponent
+        shares = BETWEEN[len(self.sides)]
+        for position in dict.fromkeys(round(math.copysign(max(abs(s) * least, 1), s)) for s in shares):
+            row = self.samples(position, exponent) if position > 0 else [self.line.sample(position, exponent)]
+            for c, entry in enumerate(self.found[exponent]):
+                if math.isfinite(entry.estimate.bound) and entry.slopes.size:
+                    values = [float(s.values[c]) for s in row]
+                    odd = (values[0] - values[1]) / 2 if len(values) == 2 else values[0]
+                    if not entry.foretells(odd, position * 2.0**exponent, steps, MISSES):
+                        refused = nothing(Finding.UNRESOLVED, entry.estimate.value)
+                        self.found[exponent][c] = replace(entry, estimate=refused, last=len(steps))
+
     def smooth(self, channel: int, entry: Entry, exponent: int) -> bool:
         """Whether φ is straighter, close to the centre, than noise lets it be; a staircase is constant."""
         for bits in RUNGS:
             low = exponent - bits
             if low < self.line.limits[0]:
-                return False
+                return bits == RUNGS[0]  # nothing shows that it is noise
             if low not in self.rungs:
                 self.rungs[low] = self.samples(1, low)
             values = np.array([float(sample.values[channel]) for sample in self.rungs[low]])
@@ -188,7 +239,7 @@ class _Search:
         if leader.estimate.finding in (Finding.CONSTANT, Finding.JUMP):
             return GROW if len(self.found) <= FLATS else 0
         if leader.last >= rows - 2 or math.isinf(leader.estimate.bound):
-            return -SHRINK
+            return 1 - ROWS[len(self.sides)]
         return 0
 
     def best(self) -> list[tuple[Estimate, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,16 +19,25 @@ LEAST_ROWS = 4
 TRUNCATION = 2.0
 
 #: Column, and rows from the last, whose distances show the noise: the column is rid of h² and h⁴.
-QUIET_COLUMN, QUIET_ROWS = 2, 4
+QUIET_COLUMN, QUIET_ROWS = 3, 3
+
+#: Distance, beside those at smaller steps, from which on it shows no noise.
+LOUDER = 32.0
 
 #: Claimed noise over the largest seen in `QUIET_ROWS` distances, which are compared with their worst case.
-NOISE = 16.0
+NOISE = 10.0
 
 #: Noise, beside the largest change of φ, above which it may as well be an oscillation that the steps skip.
 CLEAR = 0.01
 
 #: Roundings of the argument inside f: of what is scaled, then shifted, twice over.
 ARGUMENT = 4.0
+
+#: Roundings that what shows a second derivative has to exceed.
+QUIETER = 16.0
+
+#: Least noise of forward differences, in roundings of a sample: those of few rows, at steps of one sign, round alike.
+ONE_SIDED = 4.0
 
 #: Noise of so many roundings that cannot be avoided needs no explanation.
 UNSUSPICIOUS = 64.0
@@ -74,11 +83,34 @@ class Entry:
         The row of the smallest step that it is extrapolated from.
     suspicious : float
         Noise that is more than rounding and has to show itself from close by as well; 0 if there is none.
+    power, slopes, weight : int, ndarray, float
+        The table's power, the differences that it is extrapolated from, and its error for samples off by one.
     """
 
     estimate: Estimate
     last: int
     suspicious: float = 0.0
+    power: int = 2
+    slopes: Array = field(default_factory=lambda: np.zeros(0))
+    weight: float = 0.0
+
+    def foretold(self, step: float, steps: Array) -> float:
+        """The odd part of φ at a step (forward: φ(h) − φ(0)), from the differences of this entry."""
+        first = self.last + 1 - len(self.slopes)
+        places = steps[first : self.last + 1] ** self.power
+        column = self.slopes.astype(np.longdouble)
+        for j in range(1, len(column)):  # Neville's
+            far, near = places[:-j], places[j:]
+            column = ((step**self.power - near) * column[:-1] - (step**self.power - far) * column[1:]) / (
+                far - near
+            )
+        return float(column[0]) * step
+
+    def foretells(self, odd: float, step: float, steps: Array, times: float) -> bool:
+        """Whether the odd part of φ at a step is what it ought to be, up to some times the bound and the noise."""
+        noise = self.estimate.noise / self.weight
+        allowed = times * (self.estimate.bound * abs(step) + noise)
+        return bool(abs(odd - self.foretold(step, steps)) <= allowed)
 
 
 def richardson(steps: Array, differences: Array, power: int) -> Table:
@@ -104,7 +136,7 @@ def richardson(steps: Array, differences: Array, power: int) -> Table:
     return Table(steps, values, weights, power)
 
 
-def read(steps: Array, samples: Array, floor: float, argument: float) -> Entry:
+def read(steps: Array, samples: Array, floor: float, argument: float, caution: float = 1.0) -> Entry:
     """The best entry for φ(h) − φ(0), shape (rows, 1), or that and φ(−h) − φ(0), shape (rows, 2).
 
     Parameters
@@ -116,6 +148,8 @@ def read(steps: Array, samples: Array, floor: float, argument: float) -> Entry:
         Rounding of a sample that cannot be avoided.
     argument : float
         u |x|: what f may lose of its argument, alike at all steps.
+    caution : float
+        Multiple of the noise that is claimed.
     """
     if not samples.any():
         return Entry(Estimate(0.0, floor / steps[0], "differences", finding=Finding.CONSTANT), 0)
@@ -125,15 +159,17 @@ def read(steps: Array, samples: Array, floor: float, argument: float) -> Entry:
     central = samples.shape[1] == 2
     odd = (samples[:, 0] - samples[:, 1]) / 2 if central else samples[:, 0]
     table = richardson(steps, odd / steps, 2 if central else 1)
-    shown, close = shown_noise(table)
-    shown = max(shown, floor)
-    noise = shown + ARGUMENT * argument * float((np.abs(samples).max(axis=1) / steps).max())
+    shown, close = shown_noise(table, floor)
+    shown = max(shown, floor if central else ONE_SIDED * floor)
+    noise = caution * shown + ARGUMENT * argument * float((np.abs(samples).max(axis=1) / steps).max())
+    shifted = ARGUMENT * argument * curvature(table, samples, floor)
     clear = shown <= max(CLEAR * float(np.abs(odd).max()), UNSUSPICIOUS * floor)
-    entry = best(table, noise, settled(table, noise) if clear else len(steps))
+    entry = best(table, noise, settled(table, noise) if clear else len(steps), shifted)
     if central and kinked(steps, samples.sum(axis=1) / 2, noise):
         return Entry(nothing(Finding.KINK, entry.estimate.value), entry.last)
-    suspicious = close if close > UNSUSPICIOUS * floor else 0.0
-    return Entry(entry.estimate, entry.last, suspicious)
+    seen = max(shown, close)
+    suspicious = seen if seen > UNSUSPICIOUS * floor else 0.0
+    return replace(entry, suspicious=suspicious)
 
 
 def nothing(finding: Finding, value: float = np.nan) -> Estimate:
@@ -141,16 +177,39 @@ def nothing(finding: Finding, value: float = np.nan) -> Estimate:
     return Estimate(float(value), np.inf, "differences", finding=finding)
 
 
-def best(table: Table, noise: float, first: int) -> Entry:
-    """The entry with the smallest sum of truncation and noise among those of rows from `first` on."""
+def curvature(table: Table, samples: Array, floor: float) -> float:
+    """Largest second derivative that the samples show beside their rounding: what a shift of the point changes."""
+    if samples.shape[1] == 2:
+        even = np.abs(samples.sum(axis=1)) / 2
+        return float((2 * np.where(even > QUIETER * floor, even, 0.0) / table.steps**2).max())
+    apart, steps = np.abs(np.diff(table.values[:, 0])), table.steps
+    clear = apart > QUIETER * floor * (table.weights[1:, 0] + table.weights[:-1, 0])
+    return float((2 * np.where(clear, apart, 0.0) / (steps[:-1] - steps[1:])).max(initial=0.0))
+
+
+def best(table: Table, noise: float, first: int, shifted: float) -> Entry:
+    """The entry with the smallest sum of truncation and noise among those of rows from `first` on.
+
+    None that those of smaller steps contradict, nor of longer steps than such a one.
+    """
     truncation = TRUNCATION * distances(table)
-    bounds = truncation + noise * table.weights
+    bounds = truncation + noise * table.weights + shifted
     rows, columns = np.indices(bounds.shape)
     bounds[rows - columns < first] = np.nan
+    for k in range(len(bounds) - 2, -1, -1):
+        finer = bounds[k + 1 :], table.values[k + 1 :]
+        if np.isnan(finer[0]).all():
+            continue
+        at = np.unravel_index(int(np.nanargmin(finer[0])), finer[0].shape)
+        contradicted = np.abs(table.values[k] - finer[1][at]) > bounds[k] + finer[0][at]
+        if contradicted[np.isfinite(bounds[k])].all():
+            bounds[: k + 1] = np.nan
+            break
+        bounds[k][contradicted] = np.nan
     if np.isnan(bounds).all():
         return Entry(nothing(Finding.UNRESOLVED, table.values[-1, 0]), len(bounds))
     k, j = (int(i) for i in np.unravel_index(int(np.nanargmin(bounds)), bounds.shape))
-    own, left = noise * float(table.weights[k, j]), float(truncation[k, j])
+    own, left = noise * float(table.weights[k, j]) + shifted, float(truncation[k, j])
     estimate = Estimate(
         value=float(table.values[k, j]),
         bound=own + left,
@@ -160,15 +219,24 @@ def best(table: Table, noise: float, first: int) -> Entry:
         noise=own,
         truncation=left,
     )
-    return Entry(estimate, k)
+    weight = float(table.weights[k, j])
+    return Entry(estimate, k, power=table.power, slopes=table.values[k - j : k + 1, 0], weight=weight)
 
 
-def shown_noise(table: Table) -> tuple[float, float]:
-    """Noise of a sample as distances in a high column show it, at the smallest steps and at the last two."""
+def shown_noise(table: Table, floor: float) -> tuple[float, float]:
+    """Noise of a sample as distances in a high column show it, at the smallest steps and at the last two.
+
+    What is far more than at smaller steps is none.
+    """
     column = min(QUIET_COLUMN, table.values.shape[1] - 1)
     values, weights = table.values[column:, column], table.weights[column:, column]
-    apart = (np.abs(np.diff(values)) / (weights[1:] + weights[:-1]))[-QUIET_ROWS:]
-    return NOISE * float(apart.max(initial=0.0)), NOISE * float(apart[-2:].max(initial=0.0))
+    apart = NOISE * np.abs(np.diff(values)) / (weights[1:] + weights[:-1])
+    close, shown = float(apart[-2:].max(initial=0.0)), 0.0
+    for k in range(len(apart) - 1, max(len(apart) - 1 - QUIET_ROWS, -1), -1):
+        if k < len(apart) - 2 and apart[k] > LOUDER * max(shown, floor):
+            break
+        shown = max(shown, float(apart[k]))
+    return shown, close
 
 
 def distances(table: Table) -> Array:

@@ -1,58 +1,48 @@
 """One-sided derivatives: of every output of f along a direction, from the right and from the left, with a bound.
 
 On [0, h] samples at Chebyshev points give the slope at 0, which f need not have on the other side. A segment is
-believed where its coefficients fall, or end in noise, and where it foretells samples closer to the point than any of
-its own: what f does close by, and nowhere else on the segment, would be in none of them.
+believed where its coefficients fall, or end in rounding or in noise that does not shrink with it, and where it
+foretells samples closer to the point than any of its own: what f does close by, and nowhere else, would be in none.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradcheck.batches import Section
-from gradcheck.directions import Steps
 from gradcheck.estimate import Array
-from gradcheck.number import finfo
-from gradcheck.probes.field import GRIDS
-from gradcheck.probes.nodes import Nodes, sided
+from gradcheck.probes.departure import leaving
+from gradcheck.probes.moves import COUNT, Moves
+from gradcheck.probes.onesided import ENDED, NORMAL, Reading, read
 
-#: Samples on a segment, the point itself among them; the longest segment, in lengths of the direction.
-COUNT, LONGEST = 9, 2.0**-3
+#: The longest segment, in lengths of the direction.
+LONGEST = 2.0**-3
 
-#: Bits by which each further segment is shorter, and where rounding is more than FINE; segments at most; and the share
-#: of the direction by which the steps of none may leave it: an element that stands still is not probed.
-STRIDE, COARSE, FINE, SEGMENTS, TURNED = 6, 3, 1e-10, 8, 1e-2
+#: Bits by which each further segment is shorter, and where rounding is more than FINE; and segments at most.
+STRIDE, COARSE, FINE, SEGMENTS = 6, 3, 1e-10, 8
 
-#: Roundings at which coefficients have ended (`masked` has the same); their fall over the last two quarters that is
-#: geometric, and the share of the largest that noise may have: a kink inside of the segment falls to 0.25 and ends
-#: at 0.01 of the largest, and no less than 0.003 of it where it is as far as can be from the nodes next to it.
-ENDED, FALLING, NOISY = 64.0, 0.04, 1e-3
+#: Samples that have to be foretold: at shares of the way to the first node, at shares of the segment between other
+#: nodes, and at the ends of segments that are so many bits shorter, up to what the turn of their steps leaves to see.
+CLOSER, ACROSS, BEYOND = (0.02, 0.1, 0.4), (0.2245, 0.598), (15, 27)
 
-#: Multiple of the noise above which a coefficient is signal, and the slowest fall that is continued.
-SIGNAL, STEEPEST = 4.0, 0.9
-
-#: Deviations of noise that a bound covers, and roundings of the argument inside f beside those that show.
-NORMAL, HIDDEN = 8.0, 64.0
-
-#: Shares of the way to the first node at which samples have to be foretold; and bits by which segments are shorter
-#: whose ends have to be as well, up to what the turn of their steps leaves to be seen.
-CLOSER, BEYOND = (0.02, 0.1, 0.4), (15, 27)
-
-#: Smallest step of a staircase, beside its height.
-STEP = 1 / 64
+#: And where f is noisy, since what varies fast may be as large as that at one of these, but not at all.
+NOISIER = 33
 
 #: Share that a jump keeps of itself over two strides; power of the distance with which f leaves the point
 #: where its slope is unbounded, and how far two of them may be apart.
 KEPT, STEEP, ALIKE = 0.75, (0.02, 0.9), 0.1
 
-#: Calls that one side of a segment costs.
-PRICE = COUNT - 1 + len(CLOSER) + len(BEYOND)
+#: Ratio up to which the levels are one that two segments end in, of which one is so many bits shorter, and share of a
+#: level that no jump at the point may explain.
+PERSISTENT, PERSISTENT_BITS, EVEN = 4.0, 6, 0.5
 
-Function = Callable[[Array], Array]
+#: Share of a level down to which a sample close by is like it.
+LIKE = 16.0
+
+#: Calls that one side of a segment costs.
+PRICE = COUNT - 1 + len(CLOSER) + len(ACROSS) + len(BEYOND)
 
 
 @dataclass(frozen=True)
@@ -70,87 +60,33 @@ class Side:
 
 
 @dataclass
-class Sides:
-    """f along a direction, one side at a time.
+class Sides(Moves):
+    """f along a direction, one side at a time, and what its segments say; see `gradcheck.probes.moves.Moves`."""
 
-    Parameters
-    ----------
-    function : callable
-        function(point) -> ndarray.
-    point, direction : ndarray of one shape
-        The direction is a float64 array of about the size of the point.
-    centre : ndarray
-        f at the point.
-    accuracy : float
-        Relative error of the outputs, where that is more than their rounding.
-    """
-
-    function: Function
-    point: Array
-    direction: Array
-    centre: Array
-    accuracy: float = 0.0
-    evaluations: int = 0
-    changes: dict[tuple[int, int, int], Array] = field(default_factory=dict)
-    readings: dict[tuple[int, int], Side] = field(default_factory=dict)
+    readings: dict[tuple[int, int], Reading] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.grid = GRIDS.get(self.point.dtype.name, 1459)
-        self.steps = Steps(self.point, self.direction, self.grid)
-        self.nodes: Nodes = sided(COUNT, self.grid)
+        super().__post_init__()
         self.first = round(math.log2(LONGEST / self.grid))
-        own = max(float(finfo(self.point.dtype).eps), float(finfo(self.centre.dtype).eps)) / 2
-        self.unit = max(own, float(np.finfo(np.float64).eps) / 2)
         self.stride = STRIDE if self.unit < FINE else COARSE
-        self.flat = self.centre.astype(np.float64).ravel()
 
     @property
     def exponents(self) -> tuple[int, ...]:
         """Of the segments that were sampled, the longest first."""
         return tuple(sorted({e for e, _ in self.readings}, reverse=True))
 
-    def lost(self, exponent: int) -> bool:
-        """Whether steps of that exponent are no longer the direction."""
-        length = float(np.linalg.norm(self.direction.ravel()))
-        away = float(np.linalg.norm((self.steps.taken(exponent) - self.direction).ravel()))
-        return away > TURNED * length
-
-    def change(self, side: int, position: int, exponent: int) -> Array:
-        """What f changes by over `position` quanta on one side, flat; sampled once."""
-        key = side, position, exponent
-        if key not in self.changes:
-            if position == 0:
-                return np.zeros_like(self.flat)
-            self.evaluations += 1
-            moved = self.point + self.point.dtype.type(side * position) * self.steps.quantum(exponent)
-            with np.errstate(all="ignore"):
-                output = np.asarray(self.function(moved)).astype(np.float64).ravel()
-                self.changes[key] = output - self.flat
-        return self.changes[key]
-
-    def together(self, side: int, exponent: int) -> None:
-        """Sample what lacks of a segment in batches, where f takes them."""
-        if not isinstance(self.function, Section):
-            return
-        lacking = [p for p in self.nodes.positions if p and (side, p, exponent) not in self.changes]
-        places = [side * p for p in lacking]
-        for place, output, centre in self.function.outputs(self.point, self.steps.quantum(exponent), places):
-            self.evaluations += 1
-            change = output.astype(np.float64) - centre.astype(np.float64)
-            self.changes[side, side * place, exponent] = change.ravel()
-
-    def search(self, budget: int, goal: float = 0.0) -> None:
-        """Sample shorter and shorter segments until every output is known from both sides, or there are no more.
+    def search(self, budget: int, goal: float = 0.0, sides: tuple[int, ...] = (1, -1)) -> None:
+        """Sample shorter and shorter segments until every output is known from these sides, or there are no more.
 
         Known to a bound of no more than `goal` of the largest slope, if that is above 0.
         """
         for k in range(SEGMENTS):
             exponent = self.first - self.stride * k
-            if self.lost(exponent) or self.evaluations + 2 * PRICE > budget:
+            if self.lost(exponent) or self.evaluations + len(sides) * PRICE > budget:
                 return
-            for side in (1, -1):
+            for side in sides:
                 self.readings[exponent, side] = self.read(side, exponent)
-            if all(self.content(self.best(side), goal) for side in (1, -1)):
+            if all(self.content(self.best(side), goal) for side in sides):
                 return
 
     def content(self, found: Side, goal: float) -> bool:
@@ -159,82 +95,76 @@ class Sides:
             return False
         return goal <= 0 or bool(found.bound.max() <= goal * np.abs(found.value).max())
 
-    def read(self, side: int, exponent: int) -> Side:
-        """Slopes at the point from one segment, of which nothing shorter is known."""
-        half = self.grid * 2.0**exponent
+    def read(self, side: int, exponent: int) -> Reading:
+        """What one segment says by itself."""
         with np.errstate(all="ignore"):
-            self.together(side, exponent)
-            changes = np.array([self.change(side, p, exponent) for p in self.nodes.positions])
-            c = np.abs(self.nodes.coefficients @ changes) / self.nodes.scale[:, None]
-            floor = self.floor(changes)
-            early, middle, late = c[1:4].max(axis=0), c[4:6].max(axis=0), c[6:].max(axis=0)
-            falls = (late <= FALLING * middle) & (middle <= 2 * FALLING * early)
-            known = falls | (late <= np.maximum(ENDED * floor, NOISY * early))
-            level = np.maximum(np.where(falls, c[7:].max(axis=0), late), floor)
-            kept = np.where(falls, COUNT, np.maximum(_above(c, SIGNAL * level), 2))
-            value = side * np.einsum("mp,pm->m", self.nodes.slopes[kept], changes) / half
-            noise = self.nodes.slope_norms[kept] * NORMAL * (level + self.inner(value, level, floor))
-            bound = (noise + np.where(falls, _rest(c, level, COUNT - 1), _cut(c, level, kept))) / half
-            return Side(value, np.where(known & np.isfinite(value), bound, np.inf))
-
-    def floor(self, changes: Array) -> Array:
-        """Error of a sample that cannot be avoided, for every output."""
-        sizes = np.abs(self.flat) + np.abs(changes).max(axis=0)
-        return np.asarray(max(self.unit, self.accuracy) * sizes + float(finfo(self.centre.dtype).tiny))
-
-    def inner(self, slope: Array, late: Array, floor: Array) -> Array:
-        """Rounding of the argument inside f, as far as the coefficients leave room for it."""
-        return np.minimum(self.unit * np.abs(slope), HIDDEN * np.maximum(late, floor))
+            changes = self.segment(side, exponent)
+            half = self.grid * 2.0**exponent
+            return read(changes, self.floor(changes), self.nodes, half, side, self.unit)
 
     def known(self, exponent: int, side: int) -> Side:
-        """What a segment says, if it foretells what lies closer to the point."""
+        """What a segment says, if it foretells what lies closer to the point and between its nodes."""
         own = self.readings[exponent, side]
-        held = np.isfinite(own.bound) & ~self.stuck(exponent, side)
+        noise = self.noise(side)
+        held = (own.known | (own.noisy & (own.late <= PERSISTENT * noise))) & ~self.leaving(side, exponent)[0]
         if not held.any():
-            return Side(own.value, np.full_like(own.bound, np.inf))
+            return Side(own.value, np.full_like(own.value, np.inf))
         first = self.nodes.positions[1]
-        for position in dict.fromkeys(max(round(share * first), 1) for share in CLOSER):
-            held &= self.foretold(side, exponent, position, exponent)
-        for shorter in (exponent - bits for bits in BEYOND):
-            if not self.lost(shorter):
-                held &= self.foretold(side, exponent, self.grid, shorter)
-        return Side(own.value, np.where(held, own.bound, np.inf))
-
-    def stuck(self, exponent: int, side: int) -> Array:
-        """Outputs that do not move on a segment, but do on a longer one, by so little that rounding may hide it here.
-
-        Between two steps of a staircase f is constant, between two roundings of its argument it only looks so.
-        """
-        here = [self.change(side, p, exponent) for p in self.nodes.positions]
-        longer = [np.abs(self.change(side, self.grid, e)) for e in self.exponents if e > exponent]
-        if not longer:
-            return np.zeros(self.flat.size, dtype=bool)
-        with np.errstate(invalid="ignore"):
-            moved = np.array([np.where(size > 0, size, np.inf) for size in longer]).min(axis=0)
-            coarse = moved >= STEP * np.maximum(np.abs(self.flat), np.fmax.reduce(longer))
-        return np.asarray(~np.any(here, axis=0) & np.isfinite(moved) & ~coarse)
-
-    def foretold(self, side: int, exponent: int, position: int, at: int) -> Array:
-        """Whether, for each output, a segment's samples foretell one closer to the point."""
-        own = self.readings[exponent, side]
+        places = [max(round(share * first), 1) for share in CLOSER] + [round(s * self.grid) for s in ACROSS]
+        misses = np.zeros_like(own.value)
         with np.errstate(all="ignore"):
-            changes = np.array([self.change(side, p, exponent) for p in self.nodes.positions])
-            coefficients, floor = self.nodes.coefficients @ changes, self.floor(changes)
-            place = position / self.grid * 2.0 ** (at - exponent)
-            length = place * self.grid * 2.0**exponent
-            series = np.polynomial.chebyshev.chebval(2 * place - 1, coefficients)
-            expected = series - np.polynomial.chebyshev.chebval(-1.0, coefficients)
-            # the bound of the slope is one of the change as well, as close as this is to the point
-            allowed = own.bound * length + NORMAL * (self.inner(expected / length, floor, floor) + 2 * floor)
-            allowed = (
-                allowed + self.turned(exponent, at) * length * np.abs(own.value[np.isfinite(own.bound)]).max()
-            )
-            return np.asarray(np.abs(self.change(side, position, at) - expected) <= allowed)
+            for position in dict.fromkeys(places):
+                miss, allowed = self.foretold(side, exponent, position, exponent)
+                held &= miss <= allowed + NORMAL * noise
+                misses = np.fmax(misses, miss)
+            held &= ~own.falls | (misses <= own.rounding + own.truncation * own.half / COUNT)
+            for bits in (*BEYOND, NOISIER) if (held & (noise > 0)).any() else BEYOND:
+                if not self.lost(exponent - bits):
+                    miss, allowed = self.foretold(side, exponent, self.grid, exponent - bits)
+                    still = self.change(side, self.grid, exponent - bits) == 0
+                    like = (still | (miss >= noise / LIKE)) & (miss <= NORMAL * noise)
+                    held &= (miss <= allowed) | like
+            # a sample that is foretold has noise of its own, and what foretells it as much
+            seen = np.maximum(misses / math.sqrt(2.0), noise)
+            return Side(own.value, np.where(held, own.bound(np.maximum(own.shown, seen)), np.inf))
 
-    def turned(self, exponent: int, other: int) -> float:
-        """How far two exponents' steps lie apart in direction, as a share of them."""
-        one, two = self.steps.taken(exponent), self.steps.taken(other)
-        return float(np.abs(one - two).max() / max(float(np.abs(one).max()), 1e-300)) * math.sqrt(one.size)
+    def noise(self, side: int) -> Array:
+        """Noise of a sample that ends the coefficients of two segments in one level, for every output; else 0.
+
+        What bends close to the point is the less the shorter a segment is, and what jumps there shows in all alike.
+        """
+        found = np.zeros_like(self.flat)
+        apart = PERSISTENT_BITS // self.stride
+        for far, near in zip(self.exponents, self.exponents[apart:], strict=False):
+            longer, shorter = self.readings[far, side], self.readings[near, side]
+            steady = ~longer.falls & (longer.late <= PERSISTENT * shorter.late)
+            noisy = steady & (longer.uneven > EVEN * longer.late)
+            found = np.where(noisy, np.fmax(found, np.fmax(longer.late, shorter.late)), found)
+        return found
+
+    def leaving(self, side: int, exponent: int) -> tuple[Array, Array]:
+        """Outputs that move further out than a segment alone, as rounding may; and those that do by larger steps."""
+        return leaving(self, side, exponent, self.exponents)
+
+    def foretold(self, side: int, exponent: int, position: int, at: int) -> tuple[Array, Array]:
+        """By how much, for each output, a segment's samples miss another one, and by how much they may."""
+        own = self.readings[exponent, side]
+        changes = self.segment(side, exponent)
+        coefficients, floor = self.nodes.coefficients @ changes, self.floor(changes)
+        place = position / self.grid * 2.0 ** (at - exponent)
+        length = abs(place) * self.grid * 2.0**exponent
+        series = np.polynomial.chebyshev.chebval(2 * place - 1, coefficients)
+        expected = series - np.polynomial.chebyshev.chebval(-1.0, coefficients)
+        # the bound of the slope is one of the change as well, as close as this is to the point
+        allowed = own.bound(own.ends) * length + NORMAL * (own.inner(floor, expected / length) + 2 * floor)
+        turned = self.turned(exponent, at) * length * np.abs(own.value[own.known | own.noisy]).max()
+        return np.abs(self.change(side, position, at) - expected), np.asarray(allowed + turned)
+
+    def continues(self, side: int, exponent: int) -> Array:
+        """Outputs that go on, right beside on the other side, as a segment foretells: f does not bend at the point."""
+        with np.errstate(all="ignore"):
+            miss, allowed = self.foretold(side, exponent, -self.nodes.positions[1], exponent)
+            return np.asarray(miss <= allowed + NORMAL * self.noise(side))
 
     def best(self, side: int) -> Side:
         """For every output the smallest bound of all segments that are known on that side."""
@@ -285,33 +215,3 @@ class Sides:
     def seen(self, sizes: Array) -> Array:
         """Whether changes are more than rounding."""
         return np.asarray(sizes > ENDED * max(self.unit, self.accuracy) * (np.abs(self.flat) + sizes))
-
-
-def _above(sizes: Array, level: Array) -> Array:
-    """Coefficients up to the last that stands above the level, for every output."""
-    return np.asarray(COUNT - np.argmax((sizes > level)[::-1], axis=0)) * (sizes > level).any(axis=0)
-
-
-def _rest(sizes: Array, level: Array, last: int) -> Array:
-    """Slope at the end, times h, of a geometric continuation beyond the last coefficient, twice over.
-
-    It falls as fast as those before it do, from the last of them.
-    """
-    middle = sizes[4:6].max(axis=0)
-    late = sizes[6:].max(axis=0)
-    rate = np.minimum(np.divide(late, middle, out=np.zeros_like(late), where=middle > 0), FALLING) ** 0.4
-    order = np.arange(last + 1, 8 * COUNT)
-    return np.asarray(4.0 * level * (order**2 @ rate[None, :] ** (order[:, None] - last)))
-
-
-def _cut(sizes: Array, level: Array, kept: Array) -> Array:
-    """Slope at the end, times h, of what was cut off below the level, where the kept ones fall geometrically."""
-    steps = np.maximum(kept - 2, 1)
-    last = np.take_along_axis(sizes, (kept - 1)[None, :], 0)[0]
-    top = sizes[1:].max(axis=0)
-    fall = np.divide(last, top, out=np.zeros_like(top), where=top > 0)
-    rate = np.where(kept > 2, np.minimum(fall ** (1.0 / steps), STEEPEST), 0.0)
-    ahead = np.arange(1, 8 * COUNT)
-    beyond = ((kept[None, :] + ahead[:, None]) ** 2 * rate[None, :] ** ahead[:, None]).sum(axis=0)
-    first = np.take_along_axis(sizes, np.minimum(kept, COUNT - 1)[None, :], 0)[0] * (kept < COUNT)
-    return np.asarray(2.0 * (kept**2 * first + level * beyond))
