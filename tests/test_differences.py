@@ -113,10 +113,10 @@ def test_several_cotangents_at_once_against_a_naive_sum():
         assert abs(estimate.value - truth) <= estimate.bound <= 1e-8
 
 
-@pytest.mark.parametrize(("dtype", "outside"), [("float64", 0.02), ("float32", 0.02)])
+@pytest.mark.parametrize(("dtype", "outside"), [("float64", 0.005), ("float32", 0.005)])
 def test_the_bound_holds_on_random_functions(dtype, outside):
     missed = seen = 0
-    # 0.8 % of 4,000 in float64, on seeds like these that no constant was chosen by
+    # 0.1 % of 20,000, on others
     for seed in range(200_000, 200_400):
         problem = draw(seed, None, dtype)
         line = FieldLine(problem.f, np.asarray(problem.x), np.asarray(2.0**0.5))

@@ -3,13 +3,13 @@
 D(h) = (φ(h) − φ(−h)) / 2h is off by a₁h² + a₂h⁴ + … (forward, (φ(h) − φ(0)) / h: by all powers) and by
 rounding over h. Richardson's table (`richardson`) removes the powers one by one. How far neighbours in it lie
 apart says what truncation is left, and how far those at the smallest steps do, times h, what noise; the entry
-with the smallest sum of the two is the answer. Only steps below which the differences settle as they ought to
-are used: longer ones may skip whole oscillations.
+with the smallest sum of the two is the answer, if those at smaller steps do not contradict it, and if it foretells
+φ closer to the point. Only steps below which the differences settle as they ought to are used: longer ones may skip
+whole oscillations.
 
-Measured on 4,000 random functions of float64 that no constant here was chosen by: central differences
-exceeded their bound in 30 of 3,825, forward ones in 37 of 3,962. Half of the central misses are functions
-built to alias; forward differences also miss what lies behind the point. Some misses are by many orders: what
-no sample shows is in no bound. Median bound over error: 66 and 71.
+Measured on 20,000 random functions a dtype (`benchmarks.calibration`): central differences exceed their bound in 1 of
+1,000 (in few digits 5), forward ones in 1 to 3; some by many orders: what no sample shows is in no bound. In few digits
+forward differences claim nothing: they lose half of the digits that there are.
 """
 
 from __future__ import annotations
