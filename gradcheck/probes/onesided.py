@@ -19,8 +19,9 @@ ENDED, FALLING, NOISY = 64.0, 0.04, 1e-3
 #: is what it shows.
 QUIET, JUMP = 8.0, 0.1
 
-#: Unit round-off of few digits, and roundings that samples have to span there.
-FEWER, SPAN = 1e-5, 24.0
+#: Unit round-off of few digits, roundings that samples have to span there, and the multiple of a bound that is claimed:
+#: as many steps as there are numbers beside the point round alike.
+FEWER, SPAN, CAUTION = 1e-5, 24.0, 2.0
 
 #: Multiple of the noise above which a coefficient is signal, and the slowest fall that is continued.
 SIGNAL, STEEPEST = 4.0, 0.9
@@ -62,7 +63,10 @@ class Reading:
     def bound(self, noise: Array) -> Array:
         """Of the value, for that noise a sample."""
         rounding = np.maximum(self.floor, self.inner(noise, self.value))
-        return np.asarray(self.norm * np.maximum(NORMAL * noise, WORST * rounding) + self.truncation)
+        caution = CAUTION if self.unit > FEWER else 1.0
+        return np.asarray(
+            caution * (self.norm * np.maximum(NORMAL * noise, WORST * rounding) + self.truncation)
+        )
 
     def inner(self, noise: Array, slope: Array) -> Array:
         """Rounding of the argument inside f, as far as what is seen of noise leaves room for it."""
