@@ -80,6 +80,8 @@ class Autopsy:
         points = max(p for p in SHORTER if p == 5 or (p - 1) * claimed.size <= min(granted, FINE))
         right, bounds = measure_all(claimed, partial(self.probe, points=points), size=self.trial.size())
         allowed = bounds + self.trial.claim.rounding[self.channel]
+        unknown = np.isnan(right) | np.isnan(bounds)  # f ends too close by to be measured there
+        right, allowed = np.where(unknown, claimed, right), np.where(unknown, np.inf, allowed)
         wrong = ~(np.abs(claimed - right) <= allowed)
         if not wrong.any():
             return check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -250,6 +251,8 @@ class _Measured(NamedTuple):
         )
         number = float(missing[best] / basis[best])
         error = abs(float(self.bound[best] / basis[best]))
+        if not math.isfinite(number + error):  # the element was not measured, or the basis is zero
+            return -1.0, ""
         spread = error * np.abs(basis) + 16 * EPS * np.abs(self.claimed)
         left = missing - number * basis
         return self._agreement(left, spread, number * basis, free=1), _name_number(
@@ -294,7 +297,10 @@ class _Probed(NamedTuple):
         """μ from the probe that tells it best, then asked of the others."""
         lefts = [self._left(self.claimed, probe, 1.0) for probe in self.probes]
         along = [_dot(basis, direction) for direction, _, _ in self.probes]
-        best = int(np.argmax([abs(a) / allowed for a, (_, allowed, _) in zip(along, lefts, strict=True)]))
+        told = [abs(a) / max(allowed, TINY) for a, (_, allowed, _) in zip(along, lefts, strict=True)]
+        best = int(np.argmax(told))
+        if not 0 < told[best] < math.inf:  # no probe tells it
+            return -1.0, ""
         number, error = -lefts[best][0] / along[best], abs(lefts[best][1] / along[best])
         each = [
             (left + number * a, allowed + error * abs(a) + 16 * EPS * abs(number * a), size)

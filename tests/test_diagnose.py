@@ -324,6 +324,19 @@ def test_nan_is_wrong_and_named_nothing():
     )
 
 
+def test_an_element_that_was_not_measured_names_nothing():
+    right = changed(normal(MAPS), (0, 1, 2, 3), np.nan)
+    bound = changed(np.full(MAPS, BOUND), (0, 1, 2, 3), 1e-6 * BOUND)  # that would tell a factor best
+    found = diagnose(2 * normal(MAPS), right, bound=bound)
+    assert found.sentence.startswith("no single known mistake explains it")
+
+
+def test_a_basis_that_no_probe_tells_names_nothing():
+    known = [(np.zeros(MAPS), 0.0, 1e-9), (np.zeros(MAPS), 1.0, 1e-9)]
+    found = diagnose_by_probes(normal(MAPS), None, context=Context(), count=0, known=known)
+    assert found is None or found.name is None
+
+
 @pytest.mark.parametrize(
     ("where", "words"),
     [

@@ -146,6 +146,12 @@ BESIDE = {
 }
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_an_element_right_beside_the_end_of_a_domain_may_not_be_measured(seed):
+    f, x, wrong, *_ = CLAIMS["arcsin near 1, wrong"]
+    assert check_vjp(f, wrong, (x,), kinks="one_sided", seed=seed).verdict is FAIL
+
+
 @pytest.mark.parametrize("name", BESIDE)
 def test_a_kink_is_avoided_and_counted(name):
     f, x, right, wrong = BESIDE[name]
