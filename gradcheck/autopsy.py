@@ -11,7 +11,7 @@ from gradcheck.diagnose import UNKNOWN, diagnose, diagnose_by_probes
 from gradcheck.directions import gaussian
 from gradcheck.estimate import Array, Estimate
 from gradcheck.locate import Element, enough, locate, measure_all
-from gradcheck.quick import QUICK, SHORTER, look
+from gradcheck.quick import QUICK, SHORTER, choices, look
 from gradcheck.trial import Trial
 from gradcheck.turns import Context
 from gradcheck.verdict import Check, Worst
@@ -77,7 +77,8 @@ class Autopsy:
 
     def in_full(self, check: Check, claimed: Array, granted: int) -> Check:
         """Every element measured: which are wrong, and what turns the right ones into them."""
-        points = max(p for p in SHORTER if p == 5 or (p - 1) * claimed.size <= min(granted, FINE))
+        some = choices(self.trial.point.dtype)
+        points = max(p for p in some if p == 5 or (p - 1) * claimed.size <= min(granted, FINE))
         right, bounds = measure_all(claimed, partial(self.probe, points=points), size=self.trial.size())
         allowed = bounds + self.trial.claim.rounding[self.channel]
         unknown = np.isnan(right) | np.isnan(bounds)  # f ends too close by to be measured there

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from gradcheck.estimate import Array
-from gradcheck.probes.field import FieldLine
+from gradcheck.probes.field import GRIDS, FieldLine
 from gradcheck.probes.nodes import chebyshev
 from gradcheck.probes.reading import NORMAL
 from gradcheck.trial import Trial
@@ -22,6 +22,18 @@ SETTLED = {5: 0.05, 9: 0.02, 17: 0.02}
 
 #: Calls of the function for one quick look: five nested points, the centre known.
 QUICK = 4
+
+
+def choices(dtype: np.dtype) -> tuple[int, ...]:
+    """Points of a probe that the grid of a dtype can hold: in few digits no more than nine.
+
+    Examples
+    --------
+    >>> choices(np.dtype("float32")), choices(np.dtype("float16"))
+    ((5, 9, 17), (5, 9))
+    """
+    grid = GRIDS.get(dtype.name, GRIDS["float64"])
+    return tuple(points for points in SHORTER if points**2 // 5 < grid)
 
 
 def look(trial: Trial, channel: int, direction: Array, points: int = 5) -> tuple[Array, float, float]:

@@ -203,3 +203,12 @@ def test_cut_inputs_are_steps_that_have_to_be_declared():
     assert right.verdict is not Verdict.PASS
     assert truncated(np.float32(1 + 2.0**-11)) == 1
     assert truncated(np.float32(1 + 2.0**-10)) == np.float32(1 + 2.0**-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3)])
+def test_a_wrong_gradient_of_few_elements_fails_in_few_digits(dtype, shape):
+    x = (1 + np.arange(np.prod(shape, dtype=int)).reshape(shape) / 4).astype(dtype)
+    for scale, verdict in ((1, Verdict.PASS), (3, Verdict.FAIL)):
+        check = check_vjp(lambda x: x * x, lambda c, x, s=scale: (s * 2 * c * x).astype(x.dtype), (x,))
+        assert check.verdict is verdict, check
