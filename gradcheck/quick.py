@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from gradcheck.estimate import Array
-from gradcheck.probes.field import GRIDS, FieldLine
-from gradcheck.probes.nodes import chebyshev
+from gradcheck.probes.field import FieldLine, grid
+from gradcheck.probes.nodes import chebyshev, fits
 from gradcheck.probes.reading import NORMAL
 from gradcheck.trial import Trial
 
@@ -32,8 +32,7 @@ def choices(dtype: np.dtype) -> tuple[int, ...]:
     >>> choices(np.dtype("float32")), choices(np.dtype("float16"))
     ((5, 9, 17), (5, 9))
     """
-    grid = GRIDS.get(dtype.name, GRIDS["float64"])
-    return tuple(points for points in SHORTER if points**2 // 5 < grid)
+    return tuple(points for points in SHORTER if fits(points, grid(dtype)))
 
 
 def look(trial: Trial, channel: int, direction: Array, points: int = 5) -> tuple[Array, float, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 
@@ -224,14 +224,15 @@ def _neighbours(line: FieldLine, tangent: Array, step: float, moves: int) -> tup
         slope = fit[-2] / (line.grid * 2.0**exponent * INCOMMENSURATE)
     if not np.isfinite(slope).all():
         raise _RefusedError("J v changes beyond all numbers beside x")
-    further = [
-        line.point.dtype.type(line.grid) * steps.quantum(exponent + bits) for bits in range(FURTHER + 1)
-    ]
+
+    def further(bits: int) -> Array:
+        return np.asarray(line.point.dtype.type(line.grid) * steps.quantum(exponent + bits))
+
     hidden = _hidden(line, tangent, further, np.abs(left).max(axis=0)) if rows else np.zeros(tangent.size)
     return left - powers @ fit, slope, hidden
 
 
-def _hidden(line: FieldLine, tangent: Array, moves: Sequence[Array], left: Array) -> Array:
+def _hidden(line: FieldLine, tangent: Array, further: Callable[[int], Array], left: Array) -> Array:
     """By how much J v changes, (outputs,), where the shortest move changes it at all; of those of which others do not.
 
     An f that adds x to what is far larger takes all neighbours of x for the same number, which is none of them.
@@ -243,17 +244,17 @@ def _hidden(line: FieldLine, tangent: Array, moves: Sequence[Array], left: Array
     if not still.any():
         return np.zeros(tangent.size)
 
-    def changed(move: Array) -> Array:
+    def changed(bits: int) -> Array:
         try:
-            change = np.abs(_tangent(line, taken(line), move) - tangent).ravel()
+            change = np.abs(_tangent(line, taken(line), further(bits)) - tangent).ravel()
         except _RefusedError:  # another branch, where f ends
             change = np.full(tangent.size, np.inf)
         return np.where(still & (change > rounding), change, 0.0)
 
-    low, high, found = 0, len(moves) - 1, changed(moves[-1])
+    low, high, found = 0, FURTHER, changed(FURTHER)
     while found.any() and high - low > 1:
         middle = (low + high) // 2
-        if (here := changed(moves[middle])).any():
+        if (here := changed(middle)).any():
             high, found = middle, here
         else:
             low = middle

@@ -22,6 +22,7 @@ import numpy as np
 
 from gradcheck.estimate import Array, Estimate, Finding
 from gradcheck.probes import spectral
+from gradcheck.probes.levels import coarse
 from gradcheck.probes.line import Line, Sample, ScalarLine
 from gradcheck.probes.richardson import LEAST_ROWS, Entry, nothing, read
 
@@ -48,8 +49,8 @@ FLATS = 4
 #: Bits by which a constant is looked at further out, to tell whether it is one.
 FAR = (15, 33, 45)
 
-#: Unit round-off of few digits, and the multiple of noise that is claimed there, where there are fewer steps.
-FEWER, CAUTION = 1e-5, 1.8
+#: The multiple of noise that is claimed where digits are few: there are fewer steps.
+CAUTION = 1.8
 
 #: Bits below a table's exponent at which noise that is more than rounding has to show itself too, and by what
 #: share of its size it may fall short there: a finer structure is smooth from close by.
@@ -192,7 +193,7 @@ class _Search:
         """One channel's entry, without a bound if the noise in it is none from close by."""
         samples = np.array([[float(s.values[channel]) for s in row] for _, row in rows])
         floor = max(float(s.floor[channel]) for _, row in rows for s in row)
-        few = self.line.unit > FEWER
+        few = coarse(self.line.unit)
         entry = read(steps, samples, floor, self.line.unit * self.line.scale(), CAUTION if few else 1.0)
         if few and len(self.sides) == 1:  # which lose half of the digits that there are
             return Entry(nothing(Finding.UNRESOLVED, entry.estimate.value), len(steps))

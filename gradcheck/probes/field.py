@@ -21,9 +21,13 @@ from gradcheck.probes.line import Sample
 #: Grid by the significant bits of the dtype: as fine as the dtype can step along, see `Steps`.
 GRIDS = {"float64": 1459, "float32": 181, "float16": 23, "bfloat16": 17}
 
-
 #: Elements that tell as much of the median one as all do.
 MANY = 1 << 15
+
+
+def grid(dtype: np.dtype) -> int:
+    """The grid of a dtype; of what has more digits than float64, or none of these, that of float64."""
+    return GRIDS.get(dtype.name, GRIDS["float64"])
 
 
 @dataclass
@@ -55,7 +59,7 @@ class FieldLine:
     steps: Steps = field(init=False)
 
     def __post_init__(self) -> None:
-        self.grid = GRIDS.get(self.point.dtype.name, 1459)
+        self.grid = grid(self.point.dtype)
         self.steps = Steps(self.point, self.direction, self.grid)
 
     @property

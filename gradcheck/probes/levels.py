@@ -71,9 +71,14 @@ def levels(values: Array, rounding: float, floor: float) -> Levels:
     return Levels(few, runs, max(hidden, SHOWN * rounding if few else 0.0))
 
 
+def coarse(unit: float) -> bool:
+    """Whether numbers of this unit round-off have few digits."""
+    return 2 * unit > COARSE
+
+
 def digits(rounding: Any, output: Array, weights: Any = 1.0) -> Any:
     """The rounding of an output to its digits, down to its smallest number; None where those are many."""
     about = finfo(output.dtype)
-    if float(about.eps) <= COARSE:
+    if not coarse(float(about.eps) / 2):
         return None
     return rounding + weights * float(about.smallest_subnormal)

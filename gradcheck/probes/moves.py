@@ -12,7 +12,7 @@ from gradcheck.batches import Section
 from gradcheck.directions import Steps
 from gradcheck.estimate import Array
 from gradcheck.number import finfo
-from gradcheck.probes.field import GRIDS
+from gradcheck.probes.field import grid
 from gradcheck.probes.nodes import Nodes, sided
 
 #: Samples on a segment, the point itself among them.
@@ -49,7 +49,7 @@ class Moves:
     changes: dict[tuple[int, int, int], Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.grid = GRIDS.get(self.point.dtype.name, 1459)
+        self.grid = grid(self.point.dtype)
         self.steps = Steps(self.point, self.direction, self.grid)
         self.nodes: Nodes = sided(COUNT, self.grid)
         own = max(float(finfo(self.point.dtype).eps), float(finfo(self.centre.dtype).eps)) / 2

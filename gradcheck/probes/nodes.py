@@ -32,6 +32,11 @@ class Nodes:
     slope_norms: Array
 
 
+def fits(count: int, grid: int) -> bool:
+    """Whether that many nodes fall on different integers of a grid."""
+    return count**2 // 5 < grid
+
+
 @cache
 def chebyshev(count: int, grid: int) -> Nodes:
     """Nodes and matrices for `count` samples on the integer `grid`.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.estimate import Array
+from gradcheck.probes.levels import coarse
 from gradcheck.probes.moves import COUNT
 from gradcheck.probes.nodes import Nodes
 
@@ -19,9 +20,9 @@ ENDED, FALLING, NOISY = 64.0, 0.04, 1e-3
 #: is what it shows.
 QUIET, JUMP = 8.0, 0.1
 
-#: Unit round-off of few digits, roundings that samples have to span there, and the multiple of a bound that is claimed:
-#: as many steps as there are numbers beside the point round alike.
-FEWER, SPAN, CAUTION = 1e-5, 24.0, 2.0
+#: Where digits are few: roundings that samples have to span, and the multiple of a bound that is claimed, since
+#: steps beside the point round alike.
+SPAN, CAUTION = 24.0, 2.0
 
 #: Multiple of the noise above which a coefficient is signal, and the slowest fall that is continued.
 SIGNAL, STEEPEST = 4.0, 0.9
@@ -35,13 +36,14 @@ NORMAL, WORST, HIDDEN = 8.0, 3.0, 64.0
 class Reading:
     """What one segment's samples say by themselves, of every output.
 
-    `known` are those whose coefficients fall or end in rounding, `noisy` those that end in noise if it is that; `late`
-    is what they end at, `uneven` what is left of that beside a jump at the point; `ends` where noise may hide (the last
-    coefficients of a fall, or the level that ended them), `shown` what of it is seen in them; `norm` the deviation of
-    the value for one unit of it.
+    `coefficients` are theirs, (count, outputs). `known` are outputs whose coefficients fall or end in rounding, `noisy`
+    those that end in noise if it is that; `late` is what they end at, `uneven` what is left of that beside a jump at
+    the point; `ends` where noise may hide (the last coefficients of a fall, or the level that ended them), `shown` what
+    of it is seen in them; `norm` the deviation of the value for one unit of it.
     """
 
     value: Array
+    coefficients: Array
     known: Array
     noisy: Array
     falls: Array
@@ -63,7 +65,7 @@ class Reading:
     def bound(self, noise: Array) -> Array:
         """Of the value, for that noise a sample."""
         rounding = np.maximum(self.floor, self.inner(noise, self.value))
-        caution = CAUTION if self.unit > FEWER else 1.0
+        caution = CAUTION if coarse(self.unit) else 1.0
         return np.asarray(
             caution * (self.norm * np.maximum(NORMAL * noise, WORST * rounding) + self.truncation)
         )
@@ -90,20 +92,22 @@ def read(changes: Array, floor: Array, nodes: Nodes, half: float, side: int, uni
     unit : float
         Unit round-off.
     """
-    c = np.abs(nodes.coefficients @ changes) / nodes.scale[:, None]
+    coefficients = nodes.coefficients @ changes
+    c = np.abs(coefficients) / nodes.scale[:, None]
     early, middle, late = c[1:4].max(axis=0), c[4:6].max(axis=0), c[6:].max(axis=0)
     falls = (late <= FALLING * middle) & (middle <= 2 * FALLING * early)
-    uneven = _uneven(changes, nodes)
+    uneven = _uneven(coefficients, nodes)
     # a jump at the point; and in few digits a slope that may hide between two roundings
     jumps = ~falls & (late > 2 * floor) & (uneven <= JUMP * late)
     span = np.ptp(changes, axis=0)
-    few = (unit > FEWER) & (span > 0) & (span < SPAN * floor)
+    few = coarse(unit) & (span > 0) & (span < SPAN * floor)
     level = np.maximum(late, floor)
     kept = np.where(falls, COUNT, np.maximum(_above(c, SIGNAL * level), 2))
     value = side * np.einsum("mp,pm->m", nodes.slopes[kept], changes) / half
     readable = ~jumps & ~few & np.isfinite(value)
     return Reading(
         value=value,
+        coefficients=coefficients,
         known=readable & (falls | (late <= QUIET * floor)),
         noisy=readable & (late <= np.maximum(ENDED * floor, NOISY * early)),
         falls=falls,
@@ -119,10 +123,10 @@ def read(changes: Array, floor: Array, nodes: Nodes, half: float, side: int, uni
     )
 
 
-def _uneven(changes: Array, nodes: Nodes) -> Array:
+def _uneven(coefficients: Array, nodes: Nodes) -> Array:
     """The last coefficients, less those of a jump at the point, up to which they may all be one."""
     scale = nodes.scale[6:, None]
-    c, jump = nodes.coefficients[6:] @ changes / scale, nodes.coefficients[6:, :1] / scale
+    c, jump = coefficients[6:] / scale, nodes.coefficients[6:, :1] / scale
     return np.asarray(np.abs(c - jump * (jump * c).sum(axis=0) / (jump * jump).sum()).max(axis=0))
 
 

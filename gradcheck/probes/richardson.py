@@ -159,17 +159,14 @@ def read(steps: Array, samples: Array, floor: float, argument: float, caution: f
     central = samples.shape[1] == 2
     odd = (samples[:, 0] - samples[:, 1]) / 2 if central else samples[:, 0]
     table = richardson(steps, odd / steps, 2 if central else 1)
-    shown, close = shown_noise(table, floor)
-    shown = max(shown, floor if central else ONE_SIDED * floor)
+    shown = max(shown_noise(table, floor), floor if central else ONE_SIDED * floor)
     noise = caution * shown + ARGUMENT * argument * float((np.abs(samples).max(axis=1) / steps).max())
     shifted = ARGUMENT * argument * curvature(table, samples, floor)
     clear = shown <= max(CLEAR * float(np.abs(odd).max()), UNSUSPICIOUS * floor)
     entry = best(table, noise, settled(table, noise) if clear else len(steps), shifted)
     if central and kinked(steps, samples.sum(axis=1) / 2, noise):
         return Entry(nothing(Finding.KINK, entry.estimate.value), entry.last)
-    seen = max(shown, close)
-    suspicious = seen if seen > UNSUSPICIOUS * floor else 0.0
-    return replace(entry, suspicious=suspicious)
+    return replace(entry, suspicious=shown if shown > UNSUSPICIOUS * floor else 0.0)
 
 
 def nothing(finding: Finding, value: float = np.nan) -> Estimate:
@@ -223,20 +220,17 @@ def best(table: Table, noise: float, first: int, shifted: float) -> Entry:
     return Entry(estimate, k, power=table.power, slopes=table.values[k - j : k + 1, 0], weight=weight)
 
 
-def shown_noise(table: Table, floor: float) -> tuple[float, float]:
-    """Noise of a sample as distances in a high column show it, at the smallest steps and at the last two.
-
-    What is far more than at smaller steps is none.
-    """
+def shown_noise(table: Table, floor: float) -> float:
+    """Noise of a sample as distances in a high column show it at the smallest steps; far more than those is none."""
     column = min(QUIET_COLUMN, table.values.shape[1] - 1)
     values, weights = table.values[column:, column], table.weights[column:, column]
     apart = NOISE * np.abs(np.diff(values)) / (weights[1:] + weights[:-1])
-    close, shown = float(apart[-2:].max(initial=0.0)), 0.0
+    shown = 0.0
     for k in range(len(apart) - 1, max(len(apart) - 1 - QUIET_ROWS, -1), -1):
         if k < len(apart) - 2 and apart[k] > LOUDER * max(shown, floor):
             break
         shown = max(shown, float(apart[k]))
-    return shown, close
+    return shown
 
 
 def distances(table: Table) -> Array:

@@ -149,14 +149,14 @@ class Sides(Moves):
     def foretold(self, side: int, exponent: int, position: int, at: int) -> tuple[Array, Array]:
         """By how much, for each output, a segment's samples miss another one, and by how much they may."""
         own = self.readings[exponent, side]
-        changes = self.segment(side, exponent)
-        coefficients, floor = self.nodes.coefficients @ changes, self.floor(changes)
         place = position / self.grid * 2.0 ** (at - exponent)
         length = abs(place) * self.grid * 2.0**exponent
-        series = np.polynomial.chebyshev.chebval(2 * place - 1, coefficients)
-        expected = series - np.polynomial.chebyshev.chebval(-1.0, coefficients)
+        series = np.polynomial.chebyshev.chebval(2 * place - 1, own.coefficients)
+        expected = np.asarray(series - np.polynomial.chebyshev.chebval(-1.0, own.coefficients))
         # the bound of the slope is one of the change as well, as close as this is to the point
-        allowed = own.bound(own.ends) * length + NORMAL * (own.inner(floor, expected / length) + 2 * floor)
+        allowed = own.bound(own.ends) * length + NORMAL * (
+            own.inner(own.floor, expected / length) + 2 * own.floor
+        )
         turned = self.turned(exponent, at) * length * np.abs(own.value[own.known | own.noisy]).max()
         return np.abs(self.change(side, position, at) - expected), np.asarray(allowed + turned)
 

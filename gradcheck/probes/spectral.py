@@ -24,7 +24,7 @@ from gradcheck.probes.brief import SLACK, Brief, Look, brief
 from gradcheck.probes.glimpse import BITS, KINKS_FALL, STRIDE, Glimpse, glimpse, plan
 from gradcheck.probes.jump import Inward, at_centre
 from gradcheck.probes.line import Line, Sample
-from gradcheck.probes.nodes import Nodes, chebyshev
+from gradcheck.probes.nodes import Nodes, chebyshev, fits
 from gradcheck.probes.reading import NORMAL, OUTGROWN, UNSUSPICIOUS, WORST, Reading, read
 from gradcheck.probes.segment import GLIMPSE, SAME, Segment, choose, hides, steady
 
@@ -181,7 +181,7 @@ class _Search:
     @property
     def measure(self) -> int:
         """Samples to measure with: as many as the grid can hold."""
-        return MEASURE if self.line.grid > MEASURE**2 // 5 else LOOK
+        return MEASURE if fits(MEASURE, self.line.grid) else LOOK
 
     @property
     def most(self) -> int:
